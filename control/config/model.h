@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The model: everything an operator decides, as plain values. The file, the command line and (later) the
+// cluster manager all speak it; `diff` compares two of them; control/maps turns one into a snapshot.
+// Times and sizes carry their unit in the name; optional text is empty when not given.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/wire/address.h"
+#include "dataplane/wire/flow_key.h"
+
+namespace sluice::config {
+
+struct Control {
+  std::string socket = "/run/sluice/sluice.sock";
+  std::string socket_group;  // who may read; "" = the process's own group
+  unsigned socket_mode = 0660;
+  std::string admin_group;         // who, besides root, may change; "" = nobody else
+  std::string metrics;             // ADDRESS:PORT; "" = no endpoint
+  std::string log_level = "info";  // trace, debug, info, warn, error
+  friend bool operator==(const Control&, const Control&) = default;
+};
+
+struct InterfaceAddress {  // an address with the length of its subnet; host bits are kept
+  IpAddress address;
+  std::uint8_t prefix_length = 0;
+  friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
+};
+
+struct Port {
+  std::string name;
+  std::string device;                       // PCI address or vdev with its arguments
+  std::vector<InterfaceAddress> addresses;  // the MUX's own
+  std::optional<IpAddress> gateway, gateway6;
+  std::optional<MacAddress> gateway_mac;  // skips resolution, needs no kernel
+  std::uint16_t mtu = 1500;               // of the IP packet, without Ethernet header
+  std::uint16_t vlan = 0;                 // 0 = untagged
+  std::string kernel_interface;           // name of the TAP; "" = no exception path
+  std::uint16_t queues = 0;               // 0 = one for each tier-1 worker
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+struct Worker {
+  unsigned lcore = 0;
+  bool tier1 = true, tier2 = true;
+  friend bool operator==(const Worker&, const Worker&) = default;
+};
+
+enum class Idle : std::uint8_t { kAdaptive, kBusy };
+
+struct Dataplane {
+  std::vector<std::string> eal;
+  Idle idle = Idle::kAdaptive;
+  std::vector<std::uint8_t> hash_key;  // 40 bytes, or empty: a random one at start
+  std::uint32_t slots = 65537;         // per VipMap, a prime
+  std::uint32_t buffers = 0;           // packet buffers (mbufs); 0 = computed from ports and workers
+  std::vector<Port> ports;
+  std::vector<Worker> workers;
+  friend bool operator==(const Dataplane&, const Dataplane&) = default;
+};
+
+enum class Protocol : std::uint8_t {
+  kAny = 0,
+  kIcmp = 1,
+  kTcp = 6,
+  kUdp = 17,
+  kEsp = 50,
+  kAh = 51,
+  kSctp = 132
+};
+enum class Stickiness : std::uint8_t { kFlow, kNone };
+enum class Scheduler : std::uint8_t {
+  kHash,
+  kRoundRobin,
+  kRandom,
+  kWeightedRoundRobin,
+  kWeightedRandom,
+  kLeastFlows,
+  kLeastLoad
+};
+enum class Encapsulation : std::uint8_t { kIpIp, kGue };
+enum class OuterSource : std::uint8_t { kMux, kClient, kPrefix };
+enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
+enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
+enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent };
+
+struct Dip {
+  IpAddress address;
+  std::uint16_t port = 0;    // reported to the agent; 0 = the VIP's port
+  std::uint32_t weight = 1;  // 0 = no new slots
+  unsigned line = 0;         // where the file names it; 0 = not from a file. Not compared.
+  friend bool operator==(const Dip& a, const Dip& b) {
+    return a.address == b.address && a.port == b.port && a.weight == b.weight;
+  }
+};
+
+struct Group {
+  std::string name;
+  std::uint32_t weight = 0;  // tier-1 share; 0 = the sum of its DIPs' weights
+  std::vector<Dip> dips;
+  friend bool operator==(const Group&, const Group&) = default;
+};
+
+struct Health {
+  HealthType type = HealthType::kNone;
+  std::uint16_t port = 0;  // 0 = the service's port
+  std::string path = "/", host, expect;
+  unsigned interval_ms = 2000, timeout_ms = 1000, failures = 3, successes = 2;
+  friend bool operator==(const Health&, const Health&) = default;
+};
+
+struct Transition {
+  unsigned deadline_s = 300;
+  AtDeadline at_deadline = AtDeadline::kTimeout;
+  friend bool operator==(const Transition&, const Transition&) = default;
+};
+
+struct Service {
+  std::string name;
+  Prefix vip;  // a host prefix, or a whole prefix as one service
+  Protocol protocol = Protocol::kTcp;
+  std::uint16_t port = 0;  // 0 = every port
+  Stickiness stickiness = Stickiness::kFlow;
+  HashFields hash_fields = HashFields::kFiveTuple;
+  Scheduler scheduler = Scheduler::kHash;
+  Encapsulation encapsulation = Encapsulation::kIpIp;
+  std::uint16_t gue_port = 6080;  // destination port of Encapsulation::kGue
+  OuterSource outer_source = OuterSource::kMux;
+  std::optional<Prefix> outer_prefix4, outer_prefix6;  // for OuterSource::kPrefix, per outer family
+  std::vector<Group> groups;  // `dips = (…)` in the file becomes one group named "default"
+  Health health;
+  Transition transition;
+  UnknownFlow unknown_flow = UnknownFlow::kHash;
+  unsigned line = 0;  // not compared
+  friend bool operator==(const Service& a, const Service& b);
+};
+
+struct Model {
+  Control control;
+  Dataplane dataplane;
+  std::vector<Service> services;
+  friend bool operator==(const Model&, const Model&) = default;
+};
+
+inline bool operator==(const Service& a, const Service& b) {
+  return a.name == b.name && a.vip == b.vip && a.protocol == b.protocol && a.port == b.port &&
+         a.stickiness == b.stickiness && a.hash_fields == b.hash_fields && a.scheduler == b.scheduler &&
+         a.encapsulation == b.encapsulation && a.gue_port == b.gue_port && a.outer_source == b.outer_source &&
+         a.outer_prefix4 == b.outer_prefix4 && a.outer_prefix6 == b.outer_prefix6 && a.groups == b.groups &&
+         a.health == b.health && a.transition == b.transition && a.unknown_flow == b.unknown_flow;
+}
+
+}  // namespace sluice::config
