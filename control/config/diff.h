@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// What has to be done to get from one model to another: start, reload and the live commands are all
+// "diff, then apply". diff(x, x) is empty. Services are known by name, DIPs by address and port within their
+// group; the order in which a file lists them means nothing.
+//
+// All functions are pure and may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "control/config/model.h"
+
+namespace sluice::config {
+
+struct AddService {
+  Service service;  // with its groups and DIPs
+  [[nodiscard]] std::string describe() const;
+};
+
+struct RemoveService {
+  std::string name;
+  [[nodiscard]] std::string describe() const;
+};
+
+// The policy of a service: everything but name, VIP, protocol, port and groups. A service whose VIP, protocol
+// or port changes is another service to every flow, so it is removed and added.
+struct ChangeService {
+  std::string name;
+  std::vector<std::string> keys;  // as in the file: "scheduler", "health.interval_ms"
+  Service to;                     // the new policy; its groups are empty
+  [[nodiscard]] std::string describe() const;
+};
+
+struct AddGroup {
+  std::string service;
+  Group group;  // with its DIPs
+  [[nodiscard]] std::string describe() const;
+};
+
+struct RemoveGroup {  // with all DIPs that are still in it
+  std::string service, group;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct ReweightGroup {
+  std::string service, group;
+  std::uint32_t weight = 0;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct AddDip {
+  std::string service, group;
+  Dip dip;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct RemoveDip {
+  std::string service, group;
+  IpAddress address;
+  std::uint16_t port = 0;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct ReweightDip {
+  std::string service, group;
+  IpAddress address;
+  std::uint16_t port = 0;
+  std::uint32_t weight = 0;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct ChangeControl {
+  std::string key;  // of the section control, without its name: "log_level"
+  Control to;       // holds the new value; the other values are not to be used
+  [[nodiscard]] std::string describe() const;
+};
+
+// What cannot change while packets flow. `apply` leaves the model's old value, which is what runs.
+struct NeedsRestart {
+  std::string key;       // "dataplane.slots", "dataplane.ports.uplink.mtu", "control.socket"
+  std::string sentence;  // one, for the operator
+  [[nodiscard]] std::string describe() const;
+};
+
+using Action = std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup,
+                            AddDip, ReweightDip, AddService, ChangeControl, NeedsRestart>;
+
+// The actions from `from` to `to`, what leaves before what joins. Both models are valid.
+std::vector<Action> diff(const Model& from, const Model& to);
+
+// `model` after `actions`. An action about something that is not there does nothing: `diff` makes none such.
+// canonical(apply(a, diff(a, b))) equals canonical(b) in services and in control but for its socket.
+Model apply(Model model, std::span<const Action> actions);
+
+std::string describe(const Action& action);
+
+// Services by name, groups by name, DIPs by address and port: two models that mean the same compare equal.
+Model canonical(Model model);
+
+}  // namespace sluice::config
