@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Sluice Authors
+"""The lab: hosts with real kernels in network namespaces, around one or more MUXes.
+
+topology   what there is: subnets, hosts, addresses, services (data, no side effects)
+host       verbs on namespaces: make, wire up, run a command inside
+process    daemons in those hosts: start, wait until they serve, stop
+programs   what runs where: nginx, the agent, sluiced, and their configuration files
+hugepages  as many as the MUXes need, given back afterwards
+lab        all of it in order: up, down, status
+"""
+
+
+class LabError(Exception):
+    """One sentence for the operator: what failed, and what it said."""
