@@ -37,6 +37,6 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
 
 // A stranger's bytes made safe to show in a sentence: quoted, control characters as '?', at most 64 bytes.
-std::string quoted(std::string_view text);
+std::string shown(std::string_view text);
 
 }  // namespace sluice::rpc

@@ -18,6 +18,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -59,12 +60,14 @@ struct Parameter {
   std::vector<std::string> choices = {};  // of a string; empty: any
 };
 
-// Who asks. The server fills it in from the kernel's word about the other end of the socket.
+// Who asks, and how much they can take. The server fills it in from the kernel's word about the other end of
+// the socket and from its limits.
 struct Caller {
   uid_t uid = 0;
   gid_t gid = 0;
   pid_t pid = 0;
   bool may_change = false;
+  std::size_t max_answer_bytes = 16 * 1024 * 1024;  // a longer answer becomes kTooLarge
 };
 
 // The way back of a handler that answers later (see Method::later). Copies share one answer: the first call

@@ -40,7 +40,7 @@ struct ServerOptions {
   std::size_t max_line_bytes = 64 * 1024;  // without the newline
   std::size_t max_clients = 64;
   std::size_t max_answer_bytes = 16 * 1024 * 1024;
-  std::chrono::milliseconds answer_timeout{30'000};  // for a Method::later
+  std::chrono::milliseconds answer_timeout{30'000};  // for a Method::later; then error, and close
   std::chrono::milliseconds write_timeout{10'000};   // for a client to take one answer
   std::chrono::milliseconds linger{1'000};           // for a refused client to read why
 
