@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include <rte_mbuf.h>
+
+#include "dataplane/stage/stages.h"
+
+namespace sluice {
+namespace {
+
+// The NIC hashes addresses and ports of whole TCP, UDP and SCTP packets, and of nothing else that we ask for.
+bool nic_hash_fits(const Burst& burst, unsigned i, HashFields fields) {
+  constexpr std::uint8_t kOther = Layout::kFragment | Layout::kIcmpError | Layout::kEcho;
+  return fields == HashFields::kFiveTuple && (burst.packet[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) &&
+         !(burst.layout[i].flags & kOther) && burst.key[i].source_port.raw() != 0;
+}
+
+}  // namespace
+
+void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept {
+  std::uint64_t choice = 0;  // packets whose service has several groups
+  for_each(burst.live, [&](unsigned i) {
+    const Service& service = tables.services[burst.service[i]];
+    burst.group[i] = service.first_group;
+    choice |= std::uint64_t{service.group_count > 1} << i;
+  });
+  if (choice == 0) [[likely]] return;
+
+  HashFields fields[kBurstPackets];
+  std::uint64_t in_software = 0;
+  for_each(choice, [&](unsigned i) {
+    fields[i] = tables.services[burst.service[i]].hash_fields;
+    if (rss_trusted && nic_hash_fits(burst, i, fields[i])) {
+      burst.hash[i] = burst.packet[i]->hash.rss;
+    } else {
+      in_software |= 1ull << i;
+    }
+  });
+  hash_burst(tables.toeplitz, burst.key.data(), fields, in_software, burst.hash.data());
+  for_each(choice, [&](unsigned i) {
+    const Service& service = tables.services[burst.service[i]];
+    const std::uint16_t group = service.groups.slots[service.groups.slot(burst.hash[i])];
+    if (group == kNoMember) return burst.drop(i, DropReason::kNoLiveDip);
+    burst.group[i] = service.first_group + group;
+  });
+}
+
+}  // namespace sluice

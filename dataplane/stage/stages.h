@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// A packet's way through Sluice: each stage is one function over a burst, in one file of its name. They run in
+// the order of this page; the worker's loop calls them so and does nothing else.
+//
+//   receive -> parse -> join_fragments -> match_service -> select_group -> select_dip -> fit -> split
+//           -> encapsulate -> next_hop -> transmit;   on the side: answer, punt, release
+//
+// No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but for
+// `explain`, which runs them on a burst of its own.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/door/counters.h"
+#include "dataplane/stage/burst.h"
+#include "dataplane/table/fragment_table.h"
+#include "dataplane/stage/token_bucket.h"
+#include "dataplane/table/snapshot.h"
+
+struct rte_ring;
+
+namespace sluice {
+
+// One port as one worker sees it.
+struct PortLane {
+  std::uint16_t dpdk_port = 0;
+  std::uint16_t tx_queue = 0;
+  bool can_send = false;
+  rte_ring* to_kernel = nullptr;  // single consumer: the thread of the kernel path; null = no exception path
+  TokenBucket kernel_rate;
+};
+
+// Reads the frame. Writes layout and key. Punts what is not IP or is multicast; drops what is malformed: every
+// length is checked against the frame, and no port is read behind what is not a first fragment.
+void parse(Burst& burst) noexcept;
+
+// Reads layout, key. Gives later fragments the ports of their datagram's first one; holds those that came
+// before it (the table keeps them). Only datagrams to VIPs are looked at.
+void join_fragments(Burst& burst, const Snapshot& tables, FragmentTable& fragments, std::uint64_t now_tsc,
+                    WorkerCounters& counters) noexcept;
+
+// Reads layout, key. Writes service. Answers echo requests to a VIP in place (ready); punts what is for the
+// MUX's own addresses; drops what no service wants.
+void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counters,
+                   TokenBucket& answer_rate) noexcept;
+
+// Reads key, service. Writes group, and hash where a service has more than one group. Tier 1: no state (B1).
+// `rss_trusted`: the packets' RSS values were found equal to the software hash on this port.
+void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept;
+
+// Reads key, group. Writes slot_hash and target. Tier 2. Drops when the group has no DIP that is up.
+void select_dip(Burst& burst, const Snapshot& tables) noexcept;
+
+// Reads layout, target. Drops packets whose TTL runs out and those that cannot be made to fit the path to the
+// DIP; returns the mask of live IPv4 packets that must be split.
+std::uint64_t fit(Burst& burst, const Snapshot& tables) noexcept;
+
+// Splits the packets of `oversized` (RFC 791); what follows a first piece is appended to `further`, ready for
+// encapsulate, and counted as created.
+void split(Burst& burst, std::uint64_t oversized, Burst& further, const Snapshot& tables,
+           WorkerCounters& counters) noexcept;
+
+// Reads layout, key, slot_hash, target. Decrements the TTL and puts the outer header in front (RFC 2003, 2473,
+// 4213, 6040; GUE variant 1). Counts per DIP.
+void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters) noexcept;
+
+// Reads target. Writes the Ethernet header and egress. Drops where the next hop is not resolved.
+void next_hop(Burst& burst, const Snapshot& tables) noexcept;
+
+// Reads dropped, reason. For packets dropped as too big or out of TTL, appends an ICMP error to the client to
+// `further`, ready to leave, and counts it as created (RFC 792, 1191, 4443, 8201; rate limited).
+void answer(const Burst& burst, Burst& further, const Snapshot& tables, TokenBucket& answer_rate,
+            WorkerCounters& counters) noexcept;
+
+// Sends live and ready packets by their egress ports; what a port does not take is dropped as tx-full.
+void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters& counters) noexcept;
+
+// Hands punted packets to the kernel path of the port they came in by, rate limited and bounded.
+void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc, WorkerCounters& counters) noexcept;
+
+// Counts and frees what was dropped. The end of every burst: afterwards it holds nothing.
+void release(Burst& burst, WorkerCounters& counters) noexcept;
+
+}  // namespace sluice
