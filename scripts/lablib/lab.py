@@ -8,6 +8,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from . import LabError, hugepages, process, programs
 from .host import Namespace, run
 from .process import Daemon
-from .topology import SUBNETS, VIP_PREFIXES, Shape, mac_of
+from .topology import SERVICES, SUBNETS, VIP_PREFIXES, Shape, mac_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EAL_DIR = Path("/run/dpdk")  # what EAL keeps at run time, a directory for each --file-prefix
@@ -76,6 +77,10 @@ class Lab:
             raise LabError(f'no MUX named "{mux}"; MUXes: {" ".join(h.name for h in self.shape.hosts("mux"))}')
         return programs.sluicectl(self.directory(mux), self.build)
 
+    def ask(self, *words, mux="mux1"):
+        """The result of a sluicectl command, as its JSON says it."""
+        return json.loads(run([*self.ctl(mux), "--json", *map(str, words)]).stdout)
+
     def spec_exists(self, name, role):
         self._must_be_up()
         return any(h.name == name for h in self.shape.hosts(role))
@@ -127,6 +132,8 @@ class Lab:
         self.state = {
             "shape": dataclasses.asdict(shape),
             "namespaces": names,
+            # Several MUXes choose alike only with the same key; one alone makes its own.
+            "hash_key": secrets.token_hex(40) if shape.muxes > 1 else "",
             "hugepages_added": 0,
             "hugepages": False,
             "daemons": [],
@@ -240,13 +247,18 @@ class Lab:
         if program == "sluice-agent":
             daemon = programs.start_agent(namespace, host, directory, self.build)
         elif program == "sluiced":
-            daemon = programs.start_sluiced(
-                namespace, host, self.shape, directory, self.prefix, self.state["hugepages"], self.build
-            )
+            conf = directory / "sluiced.conf"
+            if not conf.exists():  # a test or an operator may have changed it
+                conf.write_text(self.sluiced_conf(name))
+            daemon = programs.start_sluiced(namespace, directory, self.build)
         else:
             raise LabError(f"the lab does not start {program}")
         self._record(daemon)
         return daemon
+
+    def sluiced_conf(self, mux, services=SERVICES):
+        """The text of that MUX's configuration, for these services."""
+        return programs.sluiced_conf(self.spec(mux), self.shape, self.directory(mux), self.prefix, self.state, services)
 
     def stop(self, name, program):
         daemon = self.daemon(name, program)

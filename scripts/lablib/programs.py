@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from . import LabError, process
-from .topology import SERVICES, SUBNETS
+from .topology import LATER_SERVICES, SERVICES, SUBNETS
 
-AGENT_PORT = 9108  # /healthz and /status of the agent, on every address of the server
+AGENT_PORT = 9110  # /healthz and /status of the agent, on every address of the server
 BIG_FILE = "100M"
 BIG_FILE_BYTES = 100 * 1000 * 1000
 
@@ -39,6 +39,7 @@ http {{
     listen 80 backlog=4096;
     listen [::]:80 backlog=4096;
     root {www};
+    add_header X-Client $remote_addr;  # what DSR promises: the client's own address
     location = / {{ return 200 "{name}\\n"; }}
     location = /healthz {{ proxy_pass http://127.0.0.1:{agent_port}; }}
     location /upload/ {{
@@ -72,15 +73,19 @@ def write_big_file(www):
 # --- the agent on the servers ---------------------------------------------------------------------------------------
 
 
-def agent_conf(host, services=SERVICES, clamp_mtu=0):
-    vips = ",\n".join(f'  {{ address = "{s.vip}"; protocol = "{s.protocol}"; port = {s.port}; }}' for s in services)
+def agent_conf(host, services=SERVICES + LATER_SERVICES, extra=""):
+    """`extra` is any further line of the agent's configuration."""
+    vips = ",\n".join(f'    {{ address = "{s.vip}"; protocol = "{s.protocol}"; port = {s.port}; }}' for s in services)
     return f"""\
-// The DIP agent on {host.name}.
-interface = "{host.device}";
-listen = "0.0.0.0:{AGENT_PORT}";
-vips = (
+# The agent of {host.name}.
+agent: {{
+  interface = "{host.device}";
+  listen    = "0.0.0.0:{AGENT_PORT}";
+  health    = {{ url = "http://127.0.0.1:80/"; expect = "{host.name}"; }};
+  vips = (
 {vips}
-);
+  );
+{extra}}};
 """
 
 
@@ -125,11 +130,12 @@ def service_block(service, dips, shape):
 {members} ); }}"""
 
 
-def sluiced_conf(host, shape, directory, prefix, hugepages, services=SERVICES):
+def sluiced_conf(host, shape, directory, prefix, state, services=SERVICES):
+    """`state` is the lab's: whether there are hugepages, and the key that its MUXes share."""
     subnet = SUBNETS["muxes"]
     lengths = subnet.v4.split("/")[1], subnet.v6.split("/")[1]
     router4, router6 = subnet.router
-    eal = ", ".join(json.dumps(argument) for argument in eal_arguments(host, prefix, hugepages))
+    eal = ", ".join(json.dumps(argument) for argument in eal_arguments(host, prefix, state["hugepages"]))
     blocks = ",\n".join(service_block(service, shape.members(), shape) for service in services)
     return f"""\
 // {host.name} of the lab.
@@ -137,7 +143,7 @@ control: {{ socket = "{directory}/sluice.sock"; socket_group = "root"; metrics =
 dataplane: {{
   eal      = [ {eal} ];
   idle     = "adaptive";
-  hash_key = "";
+  hash_key = "{state["hash_key"]}";
   ports    = ( {{ name = "uplink"; device = "{port_device(host, shape)}";
                  address = [ "{host.v4}/{lengths[0]}", "{host.v6}/{lengths[1]}" ];
                  gateway = "{router4}"; gateway6 = "{router6}";
@@ -150,11 +156,9 @@ services: (
 """
 
 
-def start_sluiced(namespace, host, shape, directory, prefix, hugepages, build):
-    conf = directory / "sluiced.conf"
-    if not conf.exists():
-        conf.write_text(sluiced_conf(host, shape, directory, prefix, hugepages))
-    daemon = process.start(namespace, "sluiced", [str(build / "sluiced"), "-c", str(conf)], str(directory / "sluiced.log"))
+def start_sluiced(namespace, directory, build):
+    argv = [str(build / "sluiced"), "-c", str(directory / "sluiced.conf")]
+    daemon = process.start(namespace, "sluiced", argv, str(directory / "sluiced.log"))
 
     def ready():
         answer = namespace.run([*sluicectl(directory, build), "--json", "status"], check=False)

@@ -91,6 +91,11 @@ SERVICES = (
     Service("web", "203.0.113.10", "tcp", 80),
     Service("web6", "2001:db8:cb::10", "tcp", 80),
 )
+# VIPs that the servers hold from the start, for services that are added while the lab runs.
+LATER_SERVICES = (
+    Service("dns", "203.0.113.53", "udp", 53),
+    Service("dns6", "2001:db8:cb::53", "udp", 53),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Sluice Authors
+"""What the lab tests do again and again: load from a client, checks on who answered, drops by reason."""
+import contextlib
+import hashlib
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import lablib
+from lablib import process
+
+VIP4, VIP6 = "203.0.113.10", "2001:db8:cb::10"
+PYTHON = "/usr/bin/python3"
+INSIDE = Path(lablib.__file__).parent  # programs that run in the hosts
+LOAD = str(INSIDE / "load.py")
+
+
+def url(vip, path="/"):
+    return f"http://[{vip}]{path}" if ":" in vip else f"http://{vip}{path}"
+
+
+def curl(lab, *arguments, client="client1", check=True):
+    return lab.host(client).run(["curl", "-sS", "-m", "60", *arguments], check=check)
+
+
+def spread(lab, vip=VIP4, connections=2000):
+    """How many of so many new connections each server answered; none may fail."""
+    done = lab.host("client1").run([PYTHON, LOAD, "spread", url(vip), "--connections", str(connections)], check=False)
+    result = json.loads(done.stdout)
+    assert result["failed"] == 0, result
+    assert sum(result["answers"].values()) == connections
+    return result["answers"]
+
+
+def assert_spread(answers, weights):
+    """Shares follow the weights within 5 % of all connections, and within what chance allows (4.5 sigma)."""
+    total, whole = sum(answers.values()), sum(weights.values())
+    assert set(answers) <= {name for name, weight in weights.items() if weight}, answers
+    for name, weight in weights.items():
+        share = weight / whole
+        off = abs(answers.get(name, 0) / total - share)
+        assert off <= 0.05, f"{name} has {answers.get(name, 0)} of {total}, its weight says {share:.3f}: {answers}"
+        assert off <= 4.5 * math.sqrt(share * (1 - share) / total) + 1e-9, f"{name}: more than chance: {answers}"
+
+
+@contextlib.contextmanager
+def steady_load(lab, vip=VIP4, connections=20, pause=0.01):
+    """Requests flow while the block runs; afterwards the dict that it gave has the figures of load.py."""
+    argv = [PYTHON, LOAD, "steady", url(vip), "--connections", str(connections), "--pause", str(pause)]
+    client = subprocess.Popen(lab.host("client1").wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    figures = {}
+    try:
+        yield figures
+        figures.update(json.loads(client.communicate(timeout=60)[0]))
+    finally:
+        client.kill()
+        client.wait()
+
+
+def assert_unharmed(figures, at_least=100):
+    assert figures["failed"] == 0, figures
+    assert figures["moved"] == 0, figures
+    assert sum(figures["answers"].values()) >= at_least, figures
+
+
+def drops(lab, mux="mux1"):
+    return {row["reason"]: row["packets"] for row in lab.ask("drop", "list", mux=mux)}
+
+
+def new_drops(before, after):
+    return {reason: after[reason] - before.get(reason, 0) for reason in after if after[reason] > before.get(reason, 0)}
+
+
+def port(lab, mux="mux1"):
+    (only,) = lab.ask("port", "list", mux=mux)
+    return only
+
+
+def sha256(path):
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download(lab, vip, path):
+    """Fetches a file of the servers; its SHA-256 as it arrived at the client."""
+    argv = lab.host("client1").wrap(["curl", "-sSf", "-m", "120", url(vip, path)])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as fetching:
+        digest = hashlib.file_digest(fetching.stdout, "sha256").hexdigest()
+    assert fetching.returncode == 0, f"curl ended with {fetching.returncode}"
+    return digest
+
+
+def upload(lab, vip, file, name):
+    """Puts a file; the path of what the one server that got it wrote."""
+    curl(lab, "-f", "-m", "120", "-T", str(file), url(vip, f"/upload/{name}"))
+    found = [lab.directory(dip.name) / "upload" / name for dip in lab.shape.hosts("dip")]
+    (written,) = [path for path in found if path.exists()]
+    return written
+
+
+# --- a UDP service on VIPs that the servers hold from the start (topology.LATER_SERVICES) -----------------------------
+
+
+@contextlib.contextmanager
+def udp_servers(lab, service):
+    """A small UDP server on every DIP, bound to the VIP, for the length of the block."""
+    running = []
+    try:
+        for dip in lab.shape.members():
+            log = str(lab.directory(dip.name) / f"{service.name}.log")
+            argv = [PYTHON, str(INSIDE / "echo.py"), dip.name, service.vip, str(service.port)]
+            running.append(process.start(lab.host(dip.name), "echo.py", argv, log))
+            process.wait_until(running[-1], lambda: "listening" in process.tail(log, 1), "listening", 10)
+        yield
+    finally:
+        for daemon in running:
+            process.stop(daemon)
+
+
+@contextlib.contextmanager
+def udp_service(lab, service):
+    """The MUX serves it, for the length of the block."""
+    lab.ask("service", "add", service.name, service.vip, "udp", service.port)
+    try:
+        for dip in lab.shape.members():
+            lab.ask("dip", "add", service.name, dip.v6 if service.is_v6 else dip.v4)
+        yield
+    finally:
+        lab.ask("service", "remove", service.name)
+
+
+ASK = """
+import collections, json, socket, sys
+vip, port, count, size = sys.argv[1], *map(int, sys.argv[2:5])
+answers, lost = collections.Counter(), 0
+for number in range(count):
+    # A socket for each question, as resolvers do: a new port, a new flow.
+    with socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, socket.SOCK_DGRAM) as client:
+        if ":" not in vip:
+            client.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER, IP_PMTUDISC_DONT: never set DF
+        client.settimeout(1)
+        client.connect((vip, port))
+        question = f"{number} ".encode().ljust(size, b"x")
+        client.send(question)
+        try:
+            name, answer = client.recv(65535).split(b" ", 1)
+        except TimeoutError:
+            lost += 1
+            continue
+        assert answer == question
+        answers[name.decode()] += 1
+print(json.dumps({"answers": answers, "lost": lost}))
+"""
+
+
+def ask_udp(lab, service, count, size=40):
+    """`count` questions of `size` bytes, each from a new port: who answered, and how many stayed without an answer."""
+    argv = [PYTHON, "-c", ASK, service.vip, str(service.port), str(count), str(size)]
+    return json.loads(lab.host("client1").run(argv).stdout)
