@@ -4,21 +4,11 @@
 import contextlib
 import hashlib
 import json
-import math
 import subprocess
 from pathlib import Path
 
-import lablib
-from lablib import process
-
-VIP4, VIP6 = "203.0.113.10", "2001:db8:cb::10"
-PYTHON = "/usr/bin/python3"
-INSIDE = Path(lablib.__file__).parent  # programs that run in the hosts
-LOAD = str(INSIDE / "load.py")
-
-
-def url(vip, path="/"):
-    return f"http://[{vip}]{path}" if ":" in vip else f"http://{vip}{path}"
+from lablib import process, traffic
+from lablib.traffic import INSIDE, PYTHON, VIP4, VIP6, url  # noqa: F401 (VIP6 is for the tests)
 
 
 def curl(lab, *arguments, client="client1", check=True):
@@ -27,36 +17,14 @@ def curl(lab, *arguments, client="client1", check=True):
 
 def spread(lab, vip=VIP4, connections=2000):
     """How many of so many new connections each server answered; none may fail."""
-    done = lab.host("client1").run([PYTHON, LOAD, "spread", url(vip), "--connections", str(connections)], check=False)
-    result = json.loads(done.stdout)
-    assert result["failed"] == 0, result
-    assert sum(result["answers"].values()) == connections
-    return result["answers"]
+    figures = traffic.spread(lab, vip, connections)
+    assert figures["failed"] == 0, figures
+    assert sum(figures["answers"].values()) == connections
+    return figures["answers"]
 
 
 def assert_spread(answers, weights):
-    """Shares follow the weights within 5 % of all connections, and within what chance allows (4.5 sigma)."""
-    total, whole = sum(answers.values()), sum(weights.values())
-    assert set(answers) <= {name for name, weight in weights.items() if weight}, answers
-    for name, weight in weights.items():
-        share = weight / whole
-        off = abs(answers.get(name, 0) / total - share)
-        assert off <= 0.05, f"{name} has {answers.get(name, 0)} of {total}, its weight says {share:.3f}: {answers}"
-        assert off <= 4.5 * math.sqrt(share * (1 - share) / total) + 1e-9, f"{name}: more than chance: {answers}"
-
-
-@contextlib.contextmanager
-def steady_load(lab, vip=VIP4, connections=20, pause=0.01):
-    """Requests flow while the block runs; afterwards the dict that it gave has the figures of load.py."""
-    argv = [PYTHON, LOAD, "steady", url(vip), "--connections", str(connections), "--pause", str(pause)]
-    client = subprocess.Popen(lab.host("client1").wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    figures = {}
-    try:
-        yield figures
-        figures.update(json.loads(client.communicate(timeout=60)[0]))
-    finally:
-        client.kill()
-        client.wait()
+    assert not traffic.unlike(answers, weights), answers
 
 
 def assert_unharmed(figures, at_least=100):

@@ -2,9 +2,10 @@
 # Copyright The Sluice Authors
 """The same on AF_XDP ports, which take frames away from the kernel instead of copying them."""
 import pytest
-from labtools import VIP4, VIP6, assert_spread, assert_unharmed, download, sha256, spread, steady_load, upload
+from labtools import VIP4, VIP6, assert_spread, assert_unharmed, download, sha256, spread, upload
 from lablib.programs import BIG_FILE
 from lablib.topology import Shape
+from lablib.traffic import steady
 
 SHAPE = Shape(dips=3, driver="af_xdp", weights=(1, 2, 2))
 
@@ -13,7 +14,7 @@ both_families = pytest.mark.parametrize("vip", [VIP4, VIP6], ids=["IPv4", "IPv6"
 
 @both_families
 def test_connections_are_spread_by_weight(lab, vip):
-    with steady_load(lab, vip) as figures:
+    with steady(lab, vip) as figures:
         assert_spread(spread(lab, vip), {"dip1": 1, "dip2": 2, "dip3": 2})
     assert_unharmed(figures)
 

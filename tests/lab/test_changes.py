@@ -7,9 +7,10 @@ import time
 
 import pytest
 from labtools import (
-    VIP4, VIP6, ask_udp, assert_spread, assert_unharmed, curl, drops, new_drops, spread, steady_load, udp_servers, udp_service, url,
+    VIP4, VIP6, ask_udp, assert_spread, assert_unharmed, curl, drops, new_drops, spread, udp_servers, udp_service, url,
 )
 from lablib.topology import LATER_SERVICES, SERVICES, Service, Shape
+from lablib.traffic import steady
 
 SHAPE = Shape(dips=4, spares=1)
 EQUAL = {"dip1": 1, "dip2": 1, "dip3": 1, "dip4": 1}
@@ -27,7 +28,7 @@ def test_weights_change_live(lab):
 
 def test_a_server_joins_and_requests_on_the_others_go_on(lab):
     dip5 = lab.spec("dip5").v4
-    with steady_load(lab, VIP6) as figures:
+    with steady(lab, VIP6) as figures:
         lab.ask("dip", "add", "web", dip5)
         assert_spread(spread(lab), {**EQUAL, "dip5": 1})
         lab.ask("dip", "remove", "web", dip5, "--now")
@@ -41,7 +42,7 @@ def test_fifty_reloads_under_load_break_nothing(lab):
     wider = lab.sluiced_conf("mux1", SERVICES + (Service("other", "203.0.113.99", "tcp", 8080),))
     before = drops(lab)
     try:
-        with steady_load(lab, connections=40, pause=0.002) as figures:
+        with steady(lab, connections=40, pause=0.002) as figures:
             for turn in range(50):
                 conf.write_text(plain if turn % 2 else wider)
                 lab.ask("config", "reload")
@@ -74,7 +75,7 @@ def test_a_reload_of_a_broken_file_is_refused_and_changes_nothing(lab):
 def test_an_agent_restarts_under_load(lab, how):
     """While it is away its server's packets wait in TCP's retransmission; one that was killed leaves its program behind,
     which goes on, and which the next agent replaces."""
-    with steady_load(lab, connections=20) as figures:
+    with steady(lab, connections=20) as figures:
         if how == "stopped":
             assert lab.stop("dip1", "sluice-agent")
         else:

@@ -3,10 +3,11 @@
 """Clients reach weighted servers in three subnets through the VIP, and the replies go straight to them."""
 import pytest
 from labtools import (
-    VIP4, VIP6, assert_spread, assert_unharmed, curl, download, port, sha256, spread, steady_load, upload, url,
+    VIP4, VIP6, assert_spread, assert_unharmed, curl, download, port, sha256, spread, upload, url,
 )
 from lablib.programs import BIG_FILE, BIG_FILE_BYTES
 from lablib.topology import Shape
+from lablib.traffic import steady
 
 SHAPE = Shape(dips=4, weights=(1, 1, 2, 4))
 WEIGHTS = {"dip1": 1, "dip2": 1, "dip3": 2, "dip4": 4}
@@ -33,7 +34,7 @@ def test_two_thousand_connections_are_spread_by_weight(lab, vip):
 
 @both_families
 def test_a_kept_connection_stays_on_its_server(lab, vip):
-    with steady_load(lab, vip, connections=60, pause=0.005) as figures:
+    with steady(lab, vip, connections=60, pause=0.005) as figures:
         spread(lab, vip, 500)
     assert_unharmed(figures, at_least=500)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
 """Two MUXes behind ECMP with one configuration: whoever of them gets a packet chooses the same server."""
-from labtools import VIP4, VIP6, assert_spread, assert_unharmed, port, spread, steady_load
+from labtools import VIP4, VIP6, assert_spread, assert_unharmed, port, spread
 from lablib.topology import VIP_PREFIXES, Shape
+from lablib.traffic import steady
 
 SHAPE = Shape(muxes=2, dips=3, weights=(1, 2, 3))
 
@@ -23,7 +24,7 @@ def test_both_work_and_the_spread_is_that_of_one(lab):
 
 
 def test_flows_go_on_through_the_other_mux(lab):
-    with steady_load(lab, VIP4, connections=40) as figures4, steady_load(lab, VIP6, connections=40) as figures6:
+    with steady(lab, VIP4, connections=40) as figures4, steady(lab, VIP6, connections=40) as figures6:
         for muxes in (["mux1"], ["mux2"], ["mux1"], ["mux1", "mux2"]):
             route(lab, *muxes)
             spread(lab, VIP4, 300)
