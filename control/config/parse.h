@@ -15,6 +15,7 @@
 
 #include "control/config/model.h"
 #include "control/config/problem.h"
+#include "control/config/tree.h"
 
 namespace sluice::config {
 
@@ -29,5 +30,9 @@ Result parse_file(const std::string& path);
 // The same for text in memory; `name` stands for the file in problems. The text may come from a stranger, so
 // @include is refused: it would read files with the rights of this process.
 Result parse_text(std::string_view text, const std::string& name);
+
+// One service from a tree with the keys of the file, for `service add`: its text comes from a socket, not
+// from a file. Checks what a single service can be checked for; add_service (edit.h) does the rest.
+std::optional<Service> read_service(const Node& node, std::string& error);
 
 }  // namespace sluice::config

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/config/diff.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "control/config/address_port.h"
+#include "control/config/keys.h"
+
+namespace sluice::config {
+namespace {
+
+// Keys whose values differ, as the file names them. Values are compared as they print: two that print alike
+// load alike.
+template <class T>
+std::vector<std::string> changed_keys(const Section<T>& section, const T& from, const T& to) {
+  std::vector<std::string> changed;
+  for (const Key<T>& key : section.keys)
+    if (key.print(from, 0) != key.print(to, 0)) changed.push_back(key.name);
+  return changed;
+}
+
+template <class T>
+const Key<T>& key_named(const Section<T>& section, std::string_view name) {
+  return *std::find_if(section.keys.begin(), section.keys.end(),
+                       [&](const Key<T>& key) { return key.name == name; });
+}
+
+template <class Element, class NameOf>
+auto by_name(const std::vector<Element>& elements, NameOf name_of) {
+  std::map<decltype(name_of(elements[0])), const Element*> index;
+  for (const Element& element : elements) index.emplace(name_of(element), &element);
+  return index;
+}
+
+std::string service_name(const Service& service) {
+  return service.name;
+}
+std::string group_name(const Group& group) {
+  return group.name;
+}
+std::pair<IpAddress, std::uint16_t> dip_name(const Dip& dip) {
+  return {dip.address, dip.port};
+}
+
+bool same_service(const Service& a, const Service& b) {
+  return a.vip == b.vip && a.protocol == b.protocol && a.port == b.port;
+}
+
+Service without_groups(Service service) {
+  service.groups.clear();
+  return service;
+}
+
+std::vector<std::string> changed_policy(const Service& from, const Service& to) {
+  std::vector<std::string> changed;
+  for (const std::string& name : changed_keys(service_keys(), without_groups(from), without_groups(to))) {
+    std::vector<std::string> below;
+    if (name == "health") below = changed_keys(health_keys(), from.health, to.health);
+    if (name == "transition") below = changed_keys(transition_keys(), from.transition, to.transition);
+    if (below.empty()) changed.push_back(name);
+    for (const std::string& key : below) changed.push_back(name + '.' + key);
+  }
+  return changed;
+}
+
+// What leaves goes to `leave`, all else to `join`.
+struct Actions {
+  std::vector<Action> leave, join;
+};
+
+void diff_dips(const std::string& service, const Group& from, const Group& to, Actions& actions) {
+  const auto before = by_name(from.dips, dip_name);
+  const auto after = by_name(to.dips, dip_name);
+  for (const Dip& dip : from.dips)
+    if (!after.contains(dip_name(dip)))
+      actions.leave.push_back(RemoveDip{service, from.name, dip.address, dip.port});
+  for (const Dip& dip : to.dips) {
+    const auto old = before.find(dip_name(dip));
+    if (old == before.end())
+      actions.join.push_back(AddDip{service, to.name, dip});
+    else if (old->second->weight != dip.weight)
+      actions.join.push_back(ReweightDip{service, to.name, dip.address, dip.port, dip.weight});
+  }
+}
+
+void diff_service(const Service& from, const Service& to, Actions& actions) {
+  if (auto keys = changed_policy(from, to); !keys.empty())
+    actions.join.push_back(ChangeService{to.name, std::move(keys), without_groups(to)});
+  const auto before = by_name(from.groups, group_name);
+  const auto after = by_name(to.groups, group_name);
+  for (const Group& group : from.groups)
+    if (!after.contains(group.name)) actions.leave.push_back(RemoveGroup{from.name, group.name});
+  for (const Group& group : to.groups) {
+    const auto old = before.find(group.name);
+    if (old == before.end()) {
+      actions.join.push_back(AddGroup{to.name, group});
+      continue;
+    }
+    if (old->second->weight != group.weight)
+      actions.join.push_back(ReweightGroup{to.name, group.name, group.weight});
+    diff_dips(to.name, *old->second, group, actions);
+  }
+}
+
+void diff_services(const Model& from, const Model& to, Actions& actions) {
+  const auto before = by_name(from.services, service_name);
+  const auto after = by_name(to.services, service_name);
+  for (const Service& service : from.services) {
+    const auto now = after.find(service.name);
+    if (now == after.end() || !same_service(service, *now->second))
+      actions.leave.push_back(RemoveService{service.name});
+  }
+  for (const Service& service : to.services) {
+    const auto old = before.find(service.name);
+    if (old == before.end() || !same_service(*old->second, service))
+      actions.join.push_back(AddService{service});
+    else
+      diff_service(*old->second, service, actions);
+  }
+}
+
+NeedsRestart restart(const std::string& key, const std::string& from, const std::string& to) {
+  return {key, key + (from.empty() ? " stays without a value" : " stays " + from) + "; restart sluiced " +
+                   (to.empty() ? "to do without it" : "to make it " + to)};
+}
+
+NeedsRestart restart(const std::string& key, const std::string& change) {
+  return {key, key + ' ' + change + " when sluiced is restarted, not before"};
+}
+
+void diff_ports(const std::vector<Port>& from, const std::vector<Port>& to, std::vector<Action>& actions) {
+  auto name = [](const Port& port) { return port.name; };
+  const auto before = by_name(from, name), after = by_name(to, name);
+  for (const auto& [port, values] : before) {
+    const std::string path = "dataplane.ports." + port;
+    const auto now = after.find(port);
+    if (now == after.end()) {
+      actions.push_back(restart(path, "leaves"));
+      continue;
+    }
+    for (const std::string& key : changed_keys(port_keys(), *values, *now->second)) {
+      const Key<Port>& row = key_named(port_keys(), key);
+      actions.push_back(restart(path + '.' + key, row.print(*values, 0), row.print(*now->second, 0)));
+    }
+  }
+  for (const auto& [port, values] : after)
+    if (!before.contains(port)) actions.push_back(restart("dataplane.ports." + port, "joins"));
+}
+
+void diff_dataplane(const Dataplane& from, const Dataplane& to, std::vector<Action>& actions) {
+  auto lcore = [](const Worker& worker) { return worker.lcore; };
+  for (const std::string& key : changed_keys(dataplane_keys(), from, to)) {
+    const Key<Dataplane>& row = key_named(dataplane_keys(), key);
+    const std::string path = "dataplane." + key;
+    if (key == "ports") continue;
+    if (key == "workers") {
+      const auto before = by_name(from.workers, lcore), after = by_name(to.workers, lcore);
+      const bool same = std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                                   [](const auto& a, const auto& b) { return *a.second == *b.second; });
+      if (!same) actions.push_back(restart(path, "change"));
+    } else if (key == "hash_key") {
+      actions.push_back(restart(path, "changes"));  // a secret: not into sentences
+    } else {
+      actions.push_back(restart(path, row.print(from, 0), row.print(to, 0)));
+    }
+  }
+  diff_ports(from.ports, to.ports, actions);
+}
+
+}  // namespace
+
+std::vector<Action> diff(const Model& from, const Model& to) {
+  Actions actions;
+  diff_services(from, to, actions);
+  std::vector<Action> all = std::move(actions.leave);
+  all.insert(all.end(), std::make_move_iterator(actions.join.begin()),
+             std::make_move_iterator(actions.join.end()));
+  for (const std::string& key : changed_keys(control_keys(), from.control, to.control)) {
+    if (key == "socket")
+      all.push_back(restart("control.socket", quote(from.control.socket), quote(to.control.socket)));
+    else
+      all.push_back(ChangeControl{key, to.control});
+  }
+  diff_dataplane(from.dataplane, to.dataplane, all);
+  return all;
+}
+
+Model canonical(Model model) {
+  std::sort(model.services.begin(), model.services.end(),
+            [](const Service& a, const Service& b) { return a.name < b.name; });
+  for (Service& service : model.services) {
+    std::sort(service.groups.begin(), service.groups.end(),
+              [](const Group& a, const Group& b) { return a.name < b.name; });
+    for (Group& group : service.groups)
+      std::sort(group.dips.begin(), group.dips.end(), [](const Dip& a, const Dip& b) {
+        return std::tie(a.address, a.port) < std::tie(b.address, b.port);
+      });
+  }
+  return model;
+}
+
+}  // namespace sluice::config

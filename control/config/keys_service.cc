@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/config/address_port.h"
+#include "control/config/forms.h"
+#include "control/config/keys.h"
+#include "control/config/kinds.h"
+#include "control/config/rules.h"
+#include "control/config/validate.h"
+
+namespace sluice::config {
+
+using namespace kind;
+
+namespace {
+
+constexpr const char* kDefaultGroup = "default";
+
+// "10.1.0.11", "10.1.0.11:8080": fills address and port.
+Key<Dip> dip_address() {
+  Key<Dip> key = base("address", &Dip::address, "an address, or ADDRESS:PORT",
+                      "The server. `10.1.0.11:8080` and `[2001:db8::1]:8080` give its port too.");
+  key.read = [](Report& report, const Node& node, Dip& out) {
+    const Form<AddressPort> form{"an address or ADDRESS:PORT", "10.1.0.11", parse_address_port, nullptr};
+    if (const auto value = form.read(report, "address", node)) {
+      out.address = value->address;
+      if (value->port != 0) out.port = value->port;
+    }
+  };
+  key.print = [](const Dip& dip, unsigned) { return quote(to_string(dip.address)); };
+  key.rule = [](const Dip& dip) {
+    return rules::host_address("address = " + quote(to_string(dip.address)), dip.address);
+  };
+  return needed(std::move(key), "\"10.1.0.11\"");
+}
+
+// The port may stand in the address and beside it, in either order, but must be the same.
+void settle_dip(Report& report, const Node& node, Dip& dip) {
+  dip.line = node.row;
+  const Node* address = node.find("address");
+  const Node* port = node.find("port");
+  if (address == nullptr || port == nullptr || address->kind != Node::Kind::kText) return;
+  const auto both = parse_address_port(address->text);
+  if (both && both->port != 0 && port->kind == Node::Kind::kNumber && port->number != both->port)
+    report.add_below("port", "port = " + std::to_string(port->number) +
+                                 " is not the port in address = " + quote(address->text) + "; give it once");
+}
+
+bool is_plain_list(const Service& service) {
+  return service.groups.size() == 1 && service.groups[0].name == kDefaultGroup &&
+         service.groups[0].weight == 0;
+}
+
+Key<Service> groups() {
+  Key<Service> key =
+      sections("groups", &Service::groups, group_keys, false,
+               "The DIPs in groups; tier 1 picks the group, tier 2 the DIP. A service without DIPs drops "
+               "its packets (`no-live-dip`).");
+  key.print = [](const Service& service, unsigned indent) {
+    return service.groups.empty() || is_plain_list(service)
+               ? std::string()
+               : print_list(service.groups, group_keys(), indent, false);
+  };
+  return key;
+}
+
+Key<Service> dips() {
+  Key<Service> key = base("dips", &Service::groups, "list of groups",
+                          "The DIPs, when the grouping is left to Sluice; not together with `groups`.");
+  key.read = [](Report& report, const Node& node, Service& out) {
+    out.groups.resize(1);
+    out.groups[0].name = kDefaultGroup;
+    const auto scope = report.instead("groups[0].dips");
+    report.place(node.row);
+    read_list(report, "dips", node, dip_keys(), out.groups[0].dips);
+  };
+  key.print = [](const Service& service, unsigned indent) {
+    return is_plain_list(service) ? print_list(service.groups[0].dips, dip_keys(), indent, true)
+                                  : std::string();
+  };
+  return key;
+}
+
+void settle_service(Report& report, const Node& node, Service& service) {
+  service.line = node.row;
+  settle_ports(service);
+  if (node.find("groups") != nullptr && node.find("dips") != nullptr)
+    report.add_below("dips", "dips stands beside groups; give the DIPs in one of the two");
+}
+
+}  // namespace
+
+const Section<Model>& model_keys() {
+  static const Section<Model> table{
+      "the file",
+      {
+          section("control", &Model::control, control_keys, "How the appliance is reached and what it says."),
+          section("dataplane", &Model::dataplane, dataplane_keys, "Ports and cores. Read at the start only."),
+          sections("services", &Model::services, service_keys, false,
+                   "What is balanced, and over which servers."),
+      },
+      {}};
+  return table;
+}
+
+const Section<Service>& service_keys() {
+  static const Section<Service> table{
+      "a service",
+      {
+          needed(
+              with_rule(text("name", &Service::name, "a name", "The service's name in commands and metrics."),
+                        [](const Service& s) { return rules::name("name", s.name); }),
+              "\"web\""),
+          needed(with_rule(parsed("vip", &Service::vip, form::kVip,
+                                  "The address that clients use, or a whole prefix as one service."),
+                           [](const Service& s) {
+                             return rules::host_address("vip = " + quote(to_string(s.vip)), s.vip.address);
+                           }),
+                 "\"203.0.113.10\""),
+          word("protocol", &Service::protocol,
+               "The transport protocol; `any` takes what no other service takes."),
+          number("port", &Service::port, 0, 65535, "The port that clients use. 0: every port."),
+          word("stickiness", &Service::stickiness,
+               "`flow`: a flow table keeps every flow on its DIP. `none`: no state but for transitions."),
+          word("hash_fields", &Service::hash_fields,
+               "What of a packet picks the slot: addresses, protocol and ports; without the ports; the "
+               "client's address."),
+          word("scheduler", &Service::scheduler, "How a new flow gets its DIP within the group."),
+          word("encapsulation", &Service::encapsulation,
+               "`ipip`: IP in IP. `gue`: UDP around it, for networks that pass nothing else."),
+          number("gue_port", &Service::gue_port, 1, 65535, "The destination port of `gue`."),
+          word("outer_source", &Service::outer_source,
+               "The outer source address: the MUX's, the client's, or one from a prefix by the flow's hash, "
+               "so that "
+               "the receiver's queues share the work."),
+          parsed("outer_prefix4", &Service::outer_prefix4, form::kPrefix4,
+                 "The prefix of `outer_source = \"prefix\"` for DIPs with IPv4 addresses."),
+          parsed("outer_prefix6", &Service::outer_prefix6, form::kPrefix6, "The same for IPv6."),
+          dips(),
+          groups(),
+          section("health", &Service::health, health_keys, "How servers are watched."),
+          section("transition", &Service::transition, transition_keys,
+                  "How a change of DIPs comes into force."),
+          word("unknown_flow", &Service::unknown_flow,
+               "A packet in the middle of a flow that no table knows: goes by the hash, is dropped, or is "
+               "answered by "
+               "a reset."),
+      },
+      settle_service};
+  return table;
+}
+
+const Section<Group>& group_keys() {
+  static const Section<Group> table{
+      "a group",
+      {
+          needed(with_rule(text("name", &Group::name, "a name", "The group's name within its service."),
+                           [](const Group& g) { return rules::name("name", g.name); }),
+                 "\"a\""),
+          number("weight", &Group::weight, 0, 1000000,
+                 "Its share of the service's flows. 0: the sum of its DIPs' weights."),
+          sections("dips", &Group::dips, dip_keys, true, "The servers of the group."),
+      },
+      {}};
+  return table;
+}
+
+const Section<Dip>& dip_keys() {
+  static const Section<Dip> table{
+      "a DIP",
+      {
+          dip_address(),
+          number("port", &Dip::port, 0, 65535,
+                 "The port it serves on; the agent translates. 0: the VIP's port."),
+          number("weight", &Dip::weight, 0, 65535, "Its share of the group's flows. 0: no new flows."),
+      },
+      settle_dip};
+  return table;
+}
+
+const Section<Health>& health_keys() {
+  static const Section<Health> table{
+      "health",
+      {
+          word("type", &Health::type, "The kind of probe; `agent` asks the server's agent."),
+          number("port", &Health::port, 0, 65535, "The port to probe. 0: the DIP's or the service's."),
+          with_rule(text("path", &Health::path, "a path", "The path that `http` and `https` get."),
+                    [](const Health& h) {
+                      return h.path.starts_with('/')
+                                 ? rules::one_word("path", h.path)
+                                 : "path = " + quote(h.path) + " does not begin with /; write /";
+                    }),
+          with_rule(text("host", &Health::host, "a host name", "The Host header. Empty: the VIP."),
+                    [](const Health& h) { return rules::one_word("host", h.host); }),
+          with_rule(text("expect", &Health::expect, "a magic word",
+                         "A magic word that the answer must hold. Empty: any good answer will do."),
+                    [](const Health& h) { return rules::plain("expect", h.expect, true); }),
+          number("interval_ms", &Health::interval_ms, 10, 3600000, "Time from probe to probe."),
+          number("timeout_ms", &Health::timeout_ms, 10, 3600000, "How long an answer may take."),
+          number("failures", &Health::failures, 1, 1000, "Failed probes in a row that make a DIP down."),
+          number("successes", &Health::successes, 1, 1000, "Good probes in a row that make it up again."),
+      },
+      {}};
+  return table;
+}
+
+const Section<Transition>& transition_keys() {
+  static const Section<Transition> table{"transition",
+                                         {
+                                             number("deadline_s", &Transition::deadline_s, 0, 604800,
+                                                    "How long old flows may stay on a leaving DIP."),
+                                             word("at_deadline", &Transition::at_deadline,
+                                                  "What then happens to them: they time out, get a reset, or "
+                                                  "stay until their DIP reports them closed."),
+                                         },
+                                         {}};
+  return table;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/config/validate.h"
+
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "control/config/address_port.h"
+#include "control/config/keys.h"
+#include "control/config/rules.h"
+
+namespace sluice::config {
+namespace {
+
+std::string at(const std::string& list, std::size_t index) {
+  return list + '[' + std::to_string(index) + ']';
+}
+
+// Says that `what` was given before: both lines, when there are lines. `first` and `again` are the paths that
+// it is made of; the first of each is where it stands.
+void twice(Report& report, std::vector<std::string> first, const std::vector<std::string>& again,
+           const std::string& what, const std::string& right) {
+  const std::string line = report.line_of(first[0], again[0]);
+  first.insert(first.end(), again.begin(), again.end());
+  report.broken(again[0], what + " is given already" + (line.empty() ? "" : " at " + line) + "; " + right,
+                first);
+}
+
+// `value_of(element)` must differ within the list at `list`; elements without a value do not count. It is
+// made of `keys` of the element and reported at the first of them; without keys it is the whole element.
+template <class T, class ValueOf>
+void all_differ(Report& report, const std::string& list, const std::vector<T>& elements,
+                const std::vector<std::string>& keys, ValueOf value_of, const std::string& right) {
+  std::unordered_map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    const std::string value = value_of(elements[i]);
+    if (value.empty()) continue;
+    const auto [earlier, is_new] = first.try_emplace(value, i);
+    if (is_new) continue;
+    std::vector<std::string> before{at(list, earlier->second)}, now{at(list, i)};
+    for (const std::string& key : keys) {
+      before.push_back(before[0] + '.' + key);
+      now.push_back(now[0] + '.' + key);
+    }
+    if (!keys.empty()) {
+      before.erase(before.begin());
+      now.erase(now.begin());
+    }
+    twice(report, before, now, value, right);
+  }
+}
+
+bool is_ipv6(const Port& port) {
+  for (const InterfaceAddress& own : port.addresses)
+    if (!own.address.is_v4()) return true;
+  return port.gateway6.has_value();
+}
+
+void judge_gateway(Report& report, const std::string& path, const Port& port, const std::string& key,
+                   const std::optional<IpAddress>& gateway) {
+  if (!gateway) return;
+  const std::string where = path + '.' + key;
+  const std::vector<std::string> judged = {where, path + ".address", path + ".gateway_mac"};
+  const std::string what = key + " = " + quote(to_string(*gateway));
+  if (auto wrong = rules::host_address(what, *gateway); !wrong.empty())
+    return report.broken(where, std::move(wrong), judged);
+  bool inside = gateway->is_link_local() || port.gateway_mac.has_value();
+  for (const InterfaceAddress& own : port.addresses) {
+    if (own.address == *gateway)
+      return report.broken(where, what + " is the MUX's own address; write the router's", judged);
+    inside = inside || Prefix{mask(own.address, own.prefix_length), own.prefix_length}.contains(*gateway);
+  }
+  if (!inside)
+    report.broken(
+        where,
+        what +
+            " is in none of the port's subnets; write a router that is, add its subnet to address, or "
+            "give gateway_mac",
+        judged);
+}
+
+void judge_port(Report& report, const std::string& path, const Port& port) {
+  for (std::size_t i = 0; i < port.addresses.size(); ++i) {
+    const IpAddress& own = port.addresses[i].address;
+    if (auto what = rules::host_address("address = " + quote(to_string(own)), own); !what.empty())
+      report.broken(at(path + ".address", i), std::move(what), {at(path + ".address", i)});
+  }
+  judge_gateway(report, path, port, "gateway", port.gateway);
+  judge_gateway(report, path, port, "gateway6", port.gateway6);
+  if (port.mtu >= 576 && port.mtu < 1280 && is_ipv6(port))
+    report.broken(path + ".mtu",
+                  "mtu = " + std::to_string(port.mtu) + " is too small for IPv6; write 1280 to 9600",
+                  {path + ".mtu", path + ".address", path + ".gateway6"});
+}
+
+void judge_ports(Report& report, const std::vector<Port>& ports) {
+  const std::string list = "dataplane.ports";
+  if (ports.empty())
+    report.broken(list,
+                  "the dataplane has no ports; add one, as in ports = ( { name = \"uplink\"; device = "
+                  "\"net_af_packet0,iface=eth1\"; } );",
+                  {list});
+  auto quoted = [](std::string_view key, const std::string& value) {
+    return value.empty() ? value : std::string(key) + " = " + quote(value);
+  };
+  all_differ(
+      report, list, ports, {"name"}, [&](const Port& p) { return quoted("name", p.name); },
+      "give each port its own name");
+  all_differ(
+      report, list, ports, {"device"}, [&](const Port& p) { return quoted("device", p.device); },
+      "give each port its own device");
+  all_differ(
+      report, list, ports, {"kernel_interface"},
+      [&](const Port& p) { return quoted("kernel_interface", p.kernel_interface); },
+      "give each port its own interface");
+  std::unordered_map<IpAddress, std::string> owners;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const std::string path = at(list, i);
+    judge_port(report, path, ports[i]);
+    for (std::size_t j = 0; j < ports[i].addresses.size(); ++j) {
+      const IpAddress& own = ports[i].addresses[j].address;
+      const auto [owner, is_new] = owners.try_emplace(own, at(path + ".address", j));
+      if (!is_new)
+        twice(report, {owner->second}, {at(path + ".address", j)}, "address = " + quote(to_string(own)),
+              "keep one");
+    }
+  }
+}
+
+void judge_workers(Report& report, const std::vector<Worker>& workers) {
+  const std::string list = "dataplane.workers";
+  if (workers.empty())
+    return report.broken(list, "the dataplane has no workers; add one, as in workers = ( { lcore = 1; } );",
+                         {list});
+  all_differ(
+      report, list, workers, {"lcore"}, [](const Worker& w) { return "lcore = " + std::to_string(w.lcore); },
+      "give each worker its own lcore");
+  bool tier1 = false, tier2 = false;
+  for (const Worker& worker : workers) {
+    tier1 = tier1 || worker.tier1;
+    tier2 = tier2 || worker.tier2;
+  }
+  if (!tier1) report.broken(list, "no worker carries tier 1; set tier1 = true for at least one", {list});
+  if (!tier2) report.broken(list, "no worker carries tier 2; set tier2 = true for at least one", {list});
+}
+
+// Finds what holds an address among many prefixes: one lookup for each length that occurs.
+class Prefixes {
+ public:
+  void add(const Prefix& prefix, std::size_t service) {
+    if (prefix.address.is_unspecified()) return;
+    lengths_.insert({prefix.address.is_v4(), prefix.length});
+    services_.try_emplace(prefix, service);
+  }
+  const std::size_t* find(const IpAddress& address) const {
+    for (const auto& [four, length] : lengths_) {
+      if (four != address.is_v4()) continue;
+      if (const auto found = services_.find({mask(address, length), length}); found != services_.end())
+        return &found->second;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::set<std::pair<bool, std::uint8_t>> lengths_;
+  std::map<Prefix, std::size_t> services_;
+};
+
+struct Known {  // what every DIP is held against
+  Prefixes vips;
+  std::unordered_set<IpAddress> own;
+};
+
+void judge_dip(Report& report, const std::string& path, const Dip& dip, const Model& model,
+               const Known& known) {
+  if (const std::size_t* index = known.vips.find(dip.address)) {
+    const std::string vip = at("services", *index) + ".vip";
+    const std::string line = report.line_of(vip, path);
+    report.broken(path,
+                  "the DIP " + to_string(dip.address) + " is a VIP, of service " +
+                      model.services[*index].name + (line.empty() ? "" : " at " + line) +
+                      "; write the server's own address",
+                  {path + ".address", vip});
+  }
+  if (known.own.contains(dip.address))
+    report.broken(path, "the DIP " + to_string(dip.address) + " is the MUX's own address; write the server's",
+                  {path + ".address"});
+}
+
+void judge_groups(Report& report, const std::string& path, const Service& service, const Model& model,
+                  const Known& known) {
+  all_differ(
+      report, path + ".groups", service.groups, {"name"},
+      [](const Group& g) { return g.name.empty() ? g.name : "name = " + quote(g.name); },
+      "give each group of the service its own name");
+  for (std::size_t i = 0; i < service.groups.size(); ++i) {
+    const std::string list = at(path + ".groups", i) + ".dips";
+    const std::vector<Dip>& dips = service.groups[i].dips;
+    for (std::size_t j = 0; j < dips.size(); ++j) judge_dip(report, at(list, j), dips[j], model, known);
+    all_differ(
+        report, list, dips, {},
+        [&](const Dip& dip) {
+          if (dip.address.is_unspecified()) return std::string();
+          const std::uint16_t port = dip.port != 0 ? dip.port : service.port;
+          return "the DIP " + to_string(AddressPort{dip.address, port});
+        },
+        "keep one, with the weight of both");
+  }
+}
+
+void judge_outer_source(Report& report, const std::string& path, const Service& service) {
+  bool four = false, six = false;
+  for (const Group& group : service.groups)
+    for (const Dip& dip : group.dips) (dip.address.is_v4() ? four : six) = true;
+  const std::string where = path + ".outer_source";
+  const std::vector<std::string> judged = {where,          path + ".vip",           path + ".groups",
+                                           path + ".dips", path + ".outer_prefix4", path + ".outer_prefix6"};
+  if (service.outer_source == OuterSource::kClient && (service.vip.address.is_v4() ? six : four))
+    report.broken(
+        where,
+        "outer_source = \"client\" needs DIPs of the VIP's address family; write \"mux\" or \"prefix\"",
+        judged);
+  if (service.outer_source != OuterSource::kPrefix) return;
+  const bool neither = !four && !six && !service.outer_prefix4 && !service.outer_prefix6;
+  if ((four || neither) && !service.outer_prefix4)
+    report.broken(
+        where, "outer_source = \"prefix\" needs a prefix; add one, as in outer_prefix4 = \"10.255.0.0/16\";",
+        judged);
+  if (six && !service.outer_prefix6)
+    report.broken(
+        where,
+        "outer_source = \"prefix\" needs a prefix; add one, as in outer_prefix6 = \"2001:db8:ff::/64\";",
+        judged);
+}
+
+bool has_ports(Protocol protocol) {
+  return protocol == Protocol::kTcp || protocol == Protocol::kUdp || protocol == Protocol::kSctp;
+}
+
+// Probes that need a port find it in health, in the service, or in every DIP.
+bool lacks_probe_port(const Service& service) {
+  const HealthType type = service.health.type;
+  const bool needs = type == HealthType::kTcp || type == HealthType::kHttp || type == HealthType::kHttps ||
+                     type == HealthType::kUdp;
+  if (!needs || service.health.port != 0 || service.port != 0) return false;
+  for (const Group& group : service.groups)
+    for (const Dip& dip : group.dips)
+      if (dip.port == 0) return true;
+  return false;
+}
+
+void judge_service(Report& report, const std::string& path, const Service& service) {
+  if (!has_ports(service.protocol) && service.port != 0)
+    report.broken(path + ".port",
+                  "port = " + std::to_string(service.port) + " means nothing with protocol = " +
+                      quote(to_word(service.protocol)) + "; write port = 0, or protocol = \"tcp\"",
+                  {path + ".port", path + ".protocol"});
+  if (lacks_probe_port(service))
+    report.broken(path + ".health",
+                  "health of type " + quote(to_word(service.health.type)) +
+                      " needs a port, and the service takes every port; add one, as in port = 80;",
+                  {path + ".health", path + ".port", path + ".groups"});
+  judge_outer_source(report, path, service);
+}
+
+void judge_services(Report& report, const Model& model) {
+  const std::string list = "services";
+  Known known;
+  for (const Port& port : model.dataplane.ports)
+    for (const InterfaceAddress& own : port.addresses)
+      if (!own.address.is_unspecified()) known.own.insert(own.address);
+  for (std::size_t i = 0; i < model.services.size(); ++i) known.vips.add(model.services[i].vip, i);
+  all_differ(
+      report, list, model.services, {"name"},
+      [](const Service& s) { return s.name.empty() ? s.name : "name = " + quote(s.name); },
+      "give each service its own name");
+  all_differ(
+      report, list, model.services, {"vip", "protocol", "port"},
+      [](const Service& s) {
+        if (s.vip.address.is_unspecified()) return std::string();
+        return "the VIP " + to_string(s.vip) + " with protocol " + std::string(to_word(s.protocol)) +
+               (has_ports(s.protocol) ? " and port " + std::to_string(s.port) : std::string());
+      },
+      "change the address, the protocol or the port of one");
+  for (std::size_t i = 0; i < model.services.size(); ++i) {
+    judge_service(report, at(list, i), model.services[i]);
+    judge_groups(report, at(list, i), model.services[i], model, known);
+  }
+}
+
+}  // namespace
+
+void settle_ports(Service& service) {
+  for (Group& group : service.groups)
+    for (Dip& dip : group.dips)
+      if (dip.port == service.port) dip.port = 0;
+}
+
+void judge(Report& report, const Model& model) {
+  judge_section(report, model, model_keys());
+  judge_ports(report, model.dataplane.ports);
+  judge_workers(report, model.dataplane.workers);
+  judge_services(report, model);
+}
+
+std::vector<Problem> validate(const Model& model) {
+  Report report;
+  judge(report, model);
+  return report.problems();
+}
+
+}  // namespace sluice::config
