@@ -5,7 +5,7 @@
 // words as they lie in memory and are turned into a Big16 only at the end.
 // Every read goes through memcpy or a Big type: a header read through a pointer of another type than it was
 // written by gives wrong sums under -O3.
-// Any thread; nothing fails; cost about 1 ns for 20 bytes.
+// Any thread; nothing fails; about 2 ns for an IPv4 header or an update.
 #pragma once
 
 #include <array>
@@ -105,8 +105,20 @@ inline void decrement_ttl(Ipv4Header& header) {
 }
 
 // Over header_bytes() of a header whose checksum field is zero; the caller has checked that they are there.
+// The usual length is a branch of its own, where the sum is five loads and no loop.
+[[nodiscard]] inline PartialSum ipv4_sum(const Ipv4Header& header) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&header);
+  const unsigned length = header.header_bytes();
+  return length == sizeof header
+             ? partial_sum(std::span<const std::uint8_t, sizeof header>(bytes, sizeof header))
+             : partial_sum({bytes, length});
+}
 [[nodiscard]] inline Big16 ipv4_checksum(const Ipv4Header& header) {
-  return checksum({reinterpret_cast<const std::uint8_t*>(&header), header.header_bytes()});
+  return finish(ipv4_sum(header));
+}
+// True when the checksum field of a received header is right.
+[[nodiscard]] inline bool ipv4_checksum_holds(const Ipv4Header& header) {
+  return fold(ipv4_sum(header)) == 0xffff;
 }
 
 }  // namespace sluice

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// The keyed hash on any cpu: AES rounds by table and shifts, about fifty times the cost of AES-NI. The
+// The keyed hash on any cpu: AES rounds by table and shifts, 50 to 130 times the cost of AES-NI. The
 // table's lookups depend on secret data, which is a timing channel in theory; every cpu we deploy on has
 // AES-NI.
 #include "dataplane/wire/keyed_hash_core.h"

@@ -11,26 +11,11 @@ namespace {
 // For one flow alone: twice the cost of its share in a burst.
 std::uint32_t hash_one(const ToeplitzKey& key, const FlowKey& flow, toeplitz::Take take) {
   if (!key.uses_gfni()) return toeplitz::scalar(key, flow, take);
-  constexpr std::uint8_t kFirst = 0;
   std::uint32_t out;
-  const toeplitz::Batch batch{&flow, &kFirst, &take, 1};
-  flow.is_v4() ? toeplitz::gfni_v4(key, batch, &out) : toeplitz::gfni_v6(key, batch, &out);
+  const std::uint64_t is_v4 = flow.is_v4();
+  toeplitz::gfni(key, {&flow, &take, is_v4, is_v4 ^ 1}, &out);
   return out;
 }
-
-struct Sorted {
-  std::array<std::uint8_t, 64> index;
-  std::array<toeplitz::Take, 64> take;
-  unsigned count = 0;
-
-  void add(unsigned i, toeplitz::Take bytes) {
-    index[count] = static_cast<std::uint8_t>(i);
-    take[count++] = bytes;
-  }
-  [[nodiscard]] toeplitz::Batch batch(const FlowKey* flows) const {
-    return {flows, index.data(), take.data(), count};
-  }
-};
 
 template <typename FieldsOf>
 void burst(const ToeplitzKey& key, const FlowKey* flows, FieldsOf fields_of, std::uint64_t mask,
@@ -42,13 +27,14 @@ void burst(const ToeplitzKey& key, const FlowKey* flows, FieldsOf fields_of, std
     }
     return;
   }
-  Sorted v4, v6;
+  toeplitz::Take take[64];
+  std::uint64_t v4 = 0;
   for (std::uint64_t left = mask; left != 0; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
-    (flows[i].is_v4() ? v4 : v6).add(i, toeplitz::take(flows[i], fields_of(i)));
+    take[i] = toeplitz::take(flows[i], fields_of(i));
+    v4 |= std::uint64_t{flows[i].is_v4()} << i;
   }
-  if (v4.count != 0) toeplitz::gfni_v4(key, v4.batch(flows), out);
-  if (v6.count != 0) toeplitz::gfni_v6(key, v6.batch(flows), out);
+  toeplitz::gfni(key, {flows, take, v4, mask ^ v4}, out);
 }
 
 }  // namespace

@@ -9,7 +9,9 @@
 // is left out at the end hashes like zeros, so one layout serves every choice of fields.
 //
 // Three twins give the same value: reference (bit by bit, for tests), scalar, and GFNI with AVX-512, chosen
-// at construction by what the cpu can do whatever -march was. Measured for 12 bytes: see the benchmark.
+// at construction by what the cpu can do whatever -march was. Cost of an IPv4 flow on a 2.6 GHz Zen 5: 3.3 ns
+// in a burst by GFNI (1.3 of them for the hash itself, the rest for family and fields), 6 alone, 25 to 60 by
+// the scalar twin (clang, gcc); IPv6 4.1, 7.5, 80 to 190.
 #pragma once
 
 #include <array>
@@ -18,10 +20,11 @@
 #include <span>
 
 #include "dataplane/wire/flow_key.h"
+#include "dataplane/wire/headers.h"
 
 namespace sluice {
 
-// Immutable after construction; any thread. 384 + 64 bytes.
+// Immutable after construction; any thread. 448 bytes, seven cache lines.
 class ToeplitzKey {
  public:
   static constexpr std::size_t kBytes = 40;
@@ -67,24 +70,29 @@ inline constexpr Take kTakeSource = 0xffff;
 inline constexpr Take kTakeAddresses = 0xffffffff;
 inline constexpr Take kTakePorts = 0xfffffffff;
 
-[[nodiscard]] Take take(const FlowKey& flow, HashFields fields);
+// Without branches: protocols are mixed in a burst, and a wrong guess costs more than the hash.
+[[nodiscard]] inline Take take(const FlowKey& flow, HashFields fields) {
+  static constexpr Take kBy[2][3] = {{kTakeAddresses, kTakeAddresses, kTakeSource},
+                                     {kTakePorts, kTakeAddresses, kTakeSource}};
+  const bool ports =
+      (flow.protocol == kProtoTcp) | (flow.protocol == kProtoUdp) | (flow.protocol == kProtoSctp);
+  return kBy[ports][static_cast<unsigned>(fields)];
+}
 
-// By the definition; `input` of at most 36 bytes.
+// By the definition, bit by bit; `input` of at most 36 bytes.
 std::uint32_t reference(std::span<const std::uint8_t, ToeplitzKey::kBytes> key,
                         std::span<const std::uint8_t> input);
 std::uint32_t scalar(const ToeplitzKey& key, const FlowKey& flow, Take take);
 
-// One family's part of a burst: out[index[i]] for i < count, of flows[index[i]] with take[i].
-struct Batch {
+// A burst: out[i] is made of the bytes take[i] of flows[i] for each bit i of v4 (an IPv4 flow) or v6.
+struct Burst {
   const FlowKey* flows;
-  const std::uint8_t* index;
   const Take* take;
-  unsigned count;
+  std::uint64_t v4, v6;
 };
 bool gfni_supported();
-// Only where gfni_supported(); all flows of the batch are IPv4 (or none).
-void gfni_v4(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out);
-void gfni_v6(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out);
+// Only where gfni_supported().
+void gfni(const ToeplitzKey& key, const Burst& burst, std::uint32_t* out);
 
 }  // namespace toeplitz
 }  // namespace sluice

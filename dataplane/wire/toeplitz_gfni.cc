@@ -5,6 +5,7 @@
 // 0..3. That fills four of the lane's eight bytes; the other four serve a second flow. The xor of all lanes
 // is two hashes. IPv4 (12 bytes) needs 15 lanes, two registers; IPv6 (36 bytes) 39 lanes, five registers.
 #include <array>
+#include <bit>
 
 #include "dataplane/wire/toeplitz.h"
 
@@ -69,19 +70,17 @@ SLUICE_GFNI inline std::uint64_t xor_lanes(__m512i sum) {
 
 template <unsigned Registers>
 SLUICE_GFNI inline void hash_pairs(const ToeplitzKey& key, const Layout<Registers>& layout,
-                                   const Batch& batch, std::uint32_t* out) {
-  const auto load = [&](unsigned i) SLUICE_GFNI {
-    return _mm512_maskz_loadu_epi8(batch.take[i], batch.flows + batch.index[i]);
-  };
-  unsigned i = 0;
-  for (; i + 1 < batch.count; i += 2) {
-    const std::uint64_t two = xor_lanes(lanes(key.matrices(), layout, load(i), load(i + 1)));
-    out[batch.index[i]] = static_cast<std::uint32_t>(two);
-    out[batch.index[i + 1]] = static_cast<std::uint32_t>(two >> 32);
-  }
-  if (i < batch.count) {
-    const __m512i last = load(i);
-    out[batch.index[i]] = static_cast<std::uint32_t>(xor_lanes(lanes(key.matrices(), layout, last, last)));
+                                   const Burst& burst, std::uint64_t mask, std::uint32_t* out) {
+  const auto load = [&](int i)
+                        SLUICE_GFNI { return _mm512_maskz_loadu_epi8(burst.take[i], burst.flows + i); };
+  while (mask != 0) {
+    const int first = std::countr_zero(mask);
+    mask &= mask - 1;
+    const int second = mask != 0 ? std::countr_zero(mask) : first;
+    mask &= mask - 1;
+    const std::uint64_t two = xor_lanes(lanes(key.matrices(), layout, load(first), load(second)));
+    out[first] = static_cast<std::uint32_t>(two);
+    out[second] = static_cast<std::uint32_t>(two >> 32);
   }
 }
 
@@ -92,11 +91,9 @@ bool gfni_supported() {
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
 
-SLUICE_GFNI void gfni_v4(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out) {
-  hash_pairs(key, kV4, batch, out);
-}
-SLUICE_GFNI void gfni_v6(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out) {
-  hash_pairs(key, kV6, batch, out);
+SLUICE_GFNI void gfni(const ToeplitzKey& key, const Burst& burst, std::uint32_t* out) {
+  hash_pairs(key, kV4, burst, burst.v4, out);
+  hash_pairs(key, kV6, burst, burst.v6, out);
 }
 
 }  // namespace sluice::toeplitz
@@ -109,12 +106,11 @@ bool gfni_supported() {
   return false;
 }
 // This cpu's fast twin is the scalar one.
-void gfni_v4(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out) {
-  for (unsigned i = 0; i < batch.count; ++i)
-    out[batch.index[i]] = scalar(key, batch.flows[batch.index[i]], batch.take[i]);
-}
-void gfni_v6(const ToeplitzKey& key, const Batch& batch, std::uint32_t* out) {
-  gfni_v4(key, batch, out);
+void gfni(const ToeplitzKey& key, const Burst& burst, std::uint32_t* out) {
+  for (std::uint64_t left = burst.v4 | burst.v6; left != 0; left &= left - 1) {
+    const int i = std::countr_zero(left);
+    out[i] = scalar(key, burst.flows[i], burst.take[i]);
+  }
 }
 
 }  // namespace sluice::toeplitz

@@ -3,7 +3,6 @@
 // The two twins of Toeplitz that any cpu runs: the definition, and the fast one.
 #include <cstring>
 
-#include "dataplane/wire/headers.h"
 #include "dataplane/wire/toeplitz.h"
 
 namespace sluice::toeplitz {
@@ -19,12 +18,6 @@ std::uint32_t reference(std::span<const std::uint8_t, ToeplitzKey::kBytes> key,
     hash ^= window;
   }
   return hash;
-}
-
-Take take(const FlowKey& flow, HashFields fields) {
-  if (fields == HashFields::kSource) return kTakeSource;
-  const bool ports = flow.protocol == kProtoTcp || flow.protocol == kProtoUdp || flow.protocol == kProtoSctp;
-  return fields == HashFields::kFiveTuple && ports ? kTakePorts : kTakeAddresses;
 }
 
 // Without a branch per bit, so that random addresses cost no mispredictions and the compiler vectorises.

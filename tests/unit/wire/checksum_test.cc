@@ -71,7 +71,10 @@ TEST(Checksum, of_an_ipv4_header_equals_dpdk_and_makes_the_header_hold) {
     std::memcpy(&twin, &header, sizeof twin);
     header.checksum = ipv4_checksum(header);
     ASSERT_EQ(header.checksum.raw(), rte_ipv4_cksum(&twin));
+    ASSERT_TRUE(ipv4_checksum_holds(header));
     ASSERT_TRUE(checksum_holds({reinterpret_cast<const std::uint8_t*>(&header), sizeof header}));
+    header.ttl ^= 1;
+    ASSERT_FALSE(ipv4_checksum_holds(header));
   }
 }
 
@@ -83,9 +86,10 @@ TEST(Checksum, of_an_ipv4_header_covers_its_options) {
   std::memcpy(bytes, &header, sizeof header);
   Ipv4Header* in_frame = reinterpret_cast<Ipv4Header*>(bytes);
   in_frame->checksum = ipv4_checksum(*in_frame);
+  EXPECT_TRUE(ipv4_checksum_holds(*in_frame));
   EXPECT_TRUE(checksum_holds(bytes));
   bytes[59] ^= 1;
-  EXPECT_FALSE(checksum_holds(bytes));
+  EXPECT_FALSE(ipv4_checksum_holds(*in_frame));
 }
 
 TEST(PseudoHeader, over_ipv4_equals_dpdk) {

@@ -65,10 +65,8 @@ std::vector<std::uint8_t> input_of(const FlowKey& flow, toeplitz::Take take) {
 }
 
 std::uint32_t gfni(const ToeplitzKey& key, const FlowKey& flow, toeplitz::Take take) {
-  constexpr std::uint8_t kFirst = 0;
   std::uint32_t out = 0;
-  const toeplitz::Batch batch{&flow, &kFirst, &take, 1};
-  flow.is_v4() ? toeplitz::gfni_v4(key, batch, &out) : toeplitz::gfni_v6(key, batch, &out);
+  toeplitz::gfni(key, {&flow, &take, flow.is_v4() ? 1u : 0u, flow.is_v4() ? 0u : 1u}, &out);
   return out;
 }
 
