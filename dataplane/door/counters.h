@@ -16,7 +16,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 
 #include "dataplane/door/drop_reason.h"
 
@@ -56,13 +58,24 @@ struct TrafficCounters {
   Counter packets, bytes;
 };
 
+// An array whose untouched pages cost no memory.
+struct FreeMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using TrafficArray = std::unique_ptr<TrafficCounters[], FreeMemory>;
+inline TrafficArray make_traffic_array(std::size_t count) {
+  auto* memory = static_cast<TrafficCounters*>(std::calloc(count, sizeof(TrafficCounters)));
+  if (!memory) throw std::bad_alloc();
+  return TrafficArray(memory);
+}
+
 struct WorkerCounters {
   std::array<PortCounters, kMaxPorts> port;
   Counter turns, packets;
   Counter busy_cycles, total_cycles;  // busy: turns that found packets
-  // By counter id, which control gives out and the snapshot carries. Untouched pages cost no memory.
-  std::unique_ptr<TrafficCounters[]> service = std::make_unique<TrafficCounters[]>(kMaxServices);
-  std::unique_ptr<TrafficCounters[]> target = std::make_unique<TrafficCounters[]>(kMaxTargets);
+  // By counter id, which control gives out and the snapshot carries.
+  TrafficArray service = make_traffic_array(kMaxServices);
+  TrafficArray target = make_traffic_array(kMaxTargets);
 };
 
 }  // namespace sluice

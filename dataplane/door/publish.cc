@@ -7,7 +7,9 @@
 
 namespace sluice {
 
-void Publisher::Free::operator()(std::byte* memory) const { std::free(memory); }
+void Publisher::Free::operator()(std::byte* memory) const {
+  std::free(memory);
+}
 
 Publisher::Publisher(std::unique_ptr<const Snapshot> first, unsigned readers)
     : shared_(first.get()), owned_(std::move(first)), readers_(readers) {

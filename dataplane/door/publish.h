@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// Snapshots in: control publishes a whole one by a pointer swap; a worker takes it once a turn; the old one is
-// freed when every worker has passed a quiet point after the swap (rte_rcu_qsbr). Nobody waits.
+// Snapshots in: control publishes a whole one by a pointer swap; a worker takes it once a turn; the old one
+// is freed when every worker has passed a quiet point after the swap (rte_rcu_qsbr). Nobody waits.
 #pragma once
 
 #include <rte_rcu_qsbr.h>
@@ -19,7 +19,8 @@ namespace sluice {
 
 class Publisher {
  public:
-  // `readers`: how many workers will take snapshots, numbered 0..readers-1. Control thread, before they start.
+  // `readers`: how many workers will take snapshots, numbered 0..readers-1. Control thread, before they
+  // start.
   Publisher(std::unique_ptr<const Snapshot> first, unsigned readers);
   ~Publisher();  // control thread, after the workers have stopped
   Publisher(const Publisher&) = delete;
@@ -27,7 +28,8 @@ class Publisher {
 
   // Control thread: workers see `next` from their next turn on.
   void publish(std::unique_ptr<const Snapshot> next);
-  // Control thread, now and then: frees what no worker can see any more; the number of snapshots still waiting.
+  // Control thread, now and then: frees what no worker can see any more; the number of snapshots still
+  // waiting.
   std::size_t reclaim();
   // Control thread: the readers that keep the oldest waiting snapshot alive (to be named in the log).
   [[nodiscard]] std::vector<unsigned> late_readers() const;
@@ -51,9 +53,9 @@ class Publisher {
   };
   [[nodiscard]] rte_rcu_qsbr* qsbr() const { return reinterpret_cast<rte_rcu_qsbr*>(qsbr_.get()); }
 
-  std::atomic<const Snapshot*> shared_;     // control writes, workers read
-  std::unique_ptr<const Snapshot> owned_;   // control only
-  std::deque<Retired> retired_;             // control only, oldest first
+  std::atomic<const Snapshot*> shared_;    // control writes, workers read
+  std::unique_ptr<const Snapshot> owned_;  // control only
+  std::deque<Retired> retired_;            // control only, oldest first
   struct Free {
     void operator()(std::byte* memory) const;
   };

@@ -54,7 +54,8 @@ void write_ip4(Ipv4Header& ip, const IpAddress& source, const IpAddress& destina
   ip.checksum = ipv4_checksum(ip);
 }
 
-void write_ip6(Ipv6Header& ip, const IpAddress& source, const IpAddress& destination, unsigned payload_bytes) {
+void write_ip6(Ipv6Header& ip, const IpAddress& source, const IpAddress& destination,
+               unsigned payload_bytes) {
   ip = Ipv6Header{};
   ip.version_class_flow.set(6u << 28);
   ip.payload_length.set(static_cast<std::uint16_t>(payload_bytes));
@@ -104,7 +105,8 @@ bool write_error(const Burst& burst, unsigned i, const Complaint& complaint, rte
   return true;
 }
 
-// No error about an error, nor about a piece that has no transport header (RFC 1122 section 3.2.2, RFC 4443 2.4).
+// No error about an error, nor about a piece that has no transport header (RFC 1122 section 3.2.2, RFC
+// 4443 2.4).
 bool deserves_answer(const Burst& burst, unsigned i) {
   constexpr std::uint8_t kSilent = Layout::kIcmpError | Layout::kLaterFragment;
   return (burst.reason[i] == DropReason::kTooBig || burst.reason[i] == DropReason::kTtlExpired) &&

@@ -45,22 +45,23 @@ static_assert(sizeof(Layout) == 8);
 
 struct Burst {
   unsigned size = 0;
-  std::uint64_t live = 0;     // bit i: packet i goes on to the next stage
-  std::uint64_t dropped = 0;  // with reason[i]
-  std::uint64_t punted = 0;   // to the kernel
+  std::uint64_t live = 0;                   // bit i: packet i goes on to the next stage
+  std::uint64_t dropped = 0;                // with reason[i]
+  std::uint64_t punted = 0;                 // to the kernel
   std::uint64_t fragments = 0, echoes = 0;  // parse: what later stages look at only when there is any
-  std::uint64_t ready = 0;    // finished frames that leave by egress[i] as they are (answers)
+  std::uint64_t ready = 0;                  // finished frames that leave by egress[i] as they are (answers)
 
   std::array<rte_mbuf*, kBurstPackets> packet;
-  std::array<Layout, kBurstPackets> layout;           // parse
-  std::array<FlowKey, kBurstPackets> key;             // parse, join_fragments
-  std::array<std::uint32_t, kBurstPackets> fragment_id;  // parse: of fragments only; any number, compared for equality
-  std::array<std::uint32_t, kBurstPackets> service;   // match_service: index in the snapshot
-  std::array<std::uint32_t, kBurstPackets> hash;      // select_group: Toeplitz; valid where there is a choice
-  std::array<std::uint32_t, kBurstPackets> group;     // select_group
-  std::array<std::uint64_t, kBurstPackets> slot_hash; // select_dip: the keyed hash
-  std::array<std::uint32_t, kBurstPackets> target;    // select_dip
-  std::array<std::uint8_t, kBurstPackets> egress;     // next_hop or answer: index of the port
+  std::array<Layout, kBurstPackets> layout;  // parse
+  std::array<FlowKey, kBurstPackets> key;    // parse, join_fragments
+  std::array<std::uint32_t, kBurstPackets>
+      fragment_id;  // parse: of fragments only; any number, compared for equality
+  std::array<std::uint32_t, kBurstPackets> service;  // match_service: index in the snapshot
+  std::array<std::uint32_t, kBurstPackets> hash;     // select_group: Toeplitz; valid where there is a choice
+  std::array<std::uint32_t, kBurstPackets> group;    // select_group
+  std::array<std::uint64_t, kBurstPackets> slot_hash;  // select_dip: the keyed hash
+  std::array<std::uint32_t, kBurstPackets> target;     // select_dip
+  std::array<std::uint8_t, kBurstPackets> egress;      // next_hop or answer: index of the port
   std::array<DropReason, kBurstPackets> reason;
 
   // Starts over with packets [0, n) all live.

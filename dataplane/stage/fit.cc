@@ -21,8 +21,10 @@ std::uint64_t fit(Burst& burst, const Snapshot& tables) noexcept {
   for_each(burst.live, [&](unsigned i) {
     const Target& target = tables.targets[burst.target[i]];
     const unsigned room = tables.next_hops[target.next_hop].mtu;
-    if (hops_left(burst, i) <= 1) [[unlikely]] return burst.drop(i, DropReason::kTtlExpired);
-    if (unsigned{burst.layout[i].ip_bytes} + target.outer_bytes <= room) [[likely]] return;
+    if (hops_left(burst, i) <= 1) [[unlikely]]
+      return burst.drop(i, DropReason::kTtlExpired);
+    if (unsigned{burst.layout[i].ip_bytes} + target.outer_bytes <= room) [[likely]]
+      return;
     if (burst.layout[i].is(Layout::kDontFragment)) return burst.drop(i, DropReason::kTooBig);
     oversized |= 1ull << i;
   });

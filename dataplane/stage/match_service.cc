@@ -88,9 +88,11 @@ void count(const Burst& burst, const Snapshot& tables, WorkerCounters& counters)
 void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counters,
                    TokenBucket& answer_rate) noexcept {
   tables.service_table.lookup(burst.key.data(), burst.live, burst.service.data());
-  if (burst.live & burst.echoes) [[unlikely]] answer_echoes(burst, tables, answer_rate);
+  if (burst.live & burst.echoes) [[unlikely]]
+    answer_echoes(burst, tables, answer_rate);
   for_each(burst.live, [&](unsigned i) {
-    if (burst.service[i] == kNoService) [[unlikely]] settle_unmatched(burst, i, tables);
+    if (burst.service[i] == kNoService) [[unlikely]]
+      settle_unmatched(burst, i, tables);
   });
   count(burst, tables, counters);
 }

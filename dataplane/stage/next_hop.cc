@@ -13,7 +13,8 @@ void next_hop(Burst& burst, const Snapshot& tables) noexcept {
   for_each(burst.live, [&](unsigned i) {
     const Target& target = tables.targets[burst.target[i]];
     const NextHop& hop = tables.next_hops[target.next_hop];
-    if (!hop.resolved) [[unlikely]] return burst.drop(i, DropReason::kNoNextHop);
+    if (!hop.resolved) [[unlikely]]
+      return burst.drop(i, DropReason::kNoNextHop);
     rte_mbuf* m = burst.packet[i];
     const unsigned l2_bytes = hop.l2_bytes + sizeof(Big16);
     m->data_off = static_cast<std::uint16_t>(m->data_off - l2_bytes);

@@ -19,7 +19,8 @@ void select_dip(Burst& burst, const Snapshot& tables) noexcept {
   });
   for_each(burst.live, [&](unsigned i) {
     const std::uint16_t member = *entry[i];
-    if (member == kNoMember) [[unlikely]] return burst.drop(i, DropReason::kNoLiveDip);
+    if (member == kNoMember) [[unlikely]]
+      return burst.drop(i, DropReason::kNoLiveDip);
     burst.target[i] = tables.groups[burst.group[i]].first_target + member;
     rte_prefetch0(&tables.targets[burst.target[i]]);
   });

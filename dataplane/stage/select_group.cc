@@ -23,7 +23,8 @@ void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexce
     burst.group[i] = service.first_group;
     choice |= std::uint64_t{service.group_count > 1} << i;
   });
-  if (choice == 0) [[likely]] return;
+  if (choice == 0) [[likely]]
+    return;
 
   HashFields fields[kBurstPackets];
   std::uint64_t in_software = 0;

@@ -50,7 +50,8 @@ void finish_header(Ipv4Header& ip, unsigned total_bytes, unsigned header_bytes, 
   ip.checksum = ipv4_checksum(ip);
 }
 
-// One later piece in a buffer of its own, appended to `further` with all that the stages know of its datagram.
+// One later piece in a buffer of its own, appended to `further` with all that the stages know of its
+// datagram.
 bool append_piece(const Burst& burst, unsigned i, Burst& further, const PieceHeader& header,
                   const std::uint8_t* payload, unsigned payload_bytes, unsigned flags_offset) {
   rte_mbuf* m = further.size < kBurstPackets ? rte_pktmbuf_alloc(burst.packet[i]->pool) : nullptr;

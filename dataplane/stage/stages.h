@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// A packet's way through Sluice: each stage is one function over a burst, in one file of its name. They run in
-// the order of this page; the worker's loop calls them so and does nothing else.
+// A packet's way through Sluice: each stage is one function over a burst, in one file of its name. They run
+// in the order of this page; the worker's loop calls them so and does nothing else.
 //
 //   receive -> parse -> join_fragments -> match_service -> select_group -> select_dip -> fit -> split
 //           -> encapsulate -> next_hop -> transmit;   on the side: answer, punt, release
 //
-// No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but for
-// `explain`, which runs them on a burst of its own.
+// No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
+// for `explain`, which runs them on a burst of its own.
 #pragma once
 
 #include <cstdint>
 
 #include "dataplane/door/counters.h"
 #include "dataplane/stage/burst.h"
-#include "dataplane/table/fragment_table.h"
 #include "dataplane/stage/token_bucket.h"
+#include "dataplane/table/fragment_table.h"
 #include "dataplane/table/snapshot.h"
 
 struct rte_ring;
@@ -26,13 +26,15 @@ namespace sluice {
 struct PortLane {
   std::uint16_t dpdk_port = 0;
   std::uint16_t tx_queue = 0;
-  bool can_send = false;
+  bool owns_queue = false;  // else what leaves goes through the outbox
+  rte_ring* outbox =
+      nullptr;  // finished frames for the worker that owns queue 0: from the kernel, from others
   rte_ring* to_kernel = nullptr;  // single consumer: the thread of the kernel path; null = no exception path
   TokenBucket kernel_rate;
 };
 
-// Reads the frame. Writes layout and key. Punts what is not IP or is multicast; drops what is malformed: every
-// length is checked against the frame, and no port is read behind what is not a first fragment.
+// Reads the frame. Writes layout and key. Punts what is not IP or is multicast; drops what is malformed:
+// every length is checked against the frame, and no port is read behind what is not a first fragment.
 void parse(Burst& burst) noexcept;
 
 // Reads layout, key. Gives later fragments the ports of their datagram's first one; holds those that came
@@ -61,8 +63,8 @@ std::uint64_t fit(Burst& burst, const Snapshot& tables) noexcept;
 void split(Burst& burst, std::uint64_t oversized, Burst& further, const Snapshot& tables,
            WorkerCounters& counters) noexcept;
 
-// Reads layout, key, slot_hash, target. Decrements the TTL and puts the outer header in front (RFC 2003, 2473,
-// 4213, 6040; GUE variant 1). Counts per DIP.
+// Reads layout, key, slot_hash, target. Decrements the TTL and puts the outer header in front (RFC 2003,
+// 2473, 4213, 6040; GUE variant 1). Counts per DIP.
 void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters) noexcept;
 
 // Reads target. Writes the Ethernet header and egress. Drops where the next hop is not resolved.
@@ -77,7 +79,7 @@ void answer(const Burst& burst, Burst& further, const Snapshot& tables, TokenBuc
 void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters& counters) noexcept;
 
 // Hands punted packets to the kernel path of the port they came in by, rate limited and bounded.
-void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc, WorkerCounters& counters) noexcept;
+void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc) noexcept;
 
 // Counts and frees what was dropped. The end of every burst: afterwards it holds nothing.
 void release(Burst& burst, WorkerCounters& counters) noexcept;

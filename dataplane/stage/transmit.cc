@@ -9,8 +9,8 @@
 namespace sluice {
 namespace {
 
-// How often a full transmit ring is asked again before its packets are dropped: long enough for a NIC to fetch
-// a burst, far too short to stall the worker.
+// How often a full transmit ring is asked again before its packets are dropped: long enough for a NIC to
+// fetch a burst, far too short to stall the worker.
 constexpr unsigned kTxTries = 8;
 
 // Adds to a counter of the port that each packet came in by; packets of one port come in runs.
@@ -55,12 +55,16 @@ void transmit_by(const PortLane& lane, unsigned egress, Burst& burst, std::uint6
     bytes[count] = m->pkt_len;
     ++count;
   });
+  if (!lane.owns_queue) {
+    // The owner sends and counts them.
+    const unsigned taken = rte_ring_enqueue_burst(lane.outbox, reinterpret_cast<void**>(out), count, nullptr);
+    for (unsigned k = taken; k < count; ++k) burst.drop(index[k], DropReason::kTxFull);
+    return;
+  }
   std::uint16_t sent = 0;
-  if (lane.can_send) {
-    for (unsigned tries = 0; sent < count && tries < kTxTries; ++tries) {
-      sent = static_cast<std::uint16_t>(
-          sent + rte_eth_tx_burst(lane.dpdk_port, lane.tx_queue, out + sent, count - sent));
-    }
+  for (unsigned tries = 0; sent < count && tries < kTxTries; ++tries) {
+    sent = static_cast<std::uint16_t>(
+        sent + rte_eth_tx_burst(lane.dpdk_port, lane.tx_queue, out + sent, count - sent));
   }
   std::uint64_t wire_bytes = 0;
   {
@@ -92,8 +96,9 @@ void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters
   }
 }
 
-void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc, WorkerCounters&) noexcept {
-  if (burst.punted == 0) [[likely]] return;
+void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc) noexcept {
+  if (burst.punted == 0) [[likely]]
+    return;
   const std::uint64_t punted = burst.punted;
   burst.punted = 0;
   for_each(punted, [&](unsigned i) {
@@ -110,7 +115,8 @@ void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc, WorkerCounters&)
 }
 
 void release(Burst& burst, WorkerCounters& counters) noexcept {
-  if (burst.dropped == 0) [[likely]] return;
+  if (burst.dropped == 0) [[likely]]
+    return;
   rte_mbuf* lost[kBurstPackets];
   unsigned count = 0;
   for_each(burst.dropped, [&](unsigned i) {

@@ -118,6 +118,11 @@ unsigned FragmentTable::take_expired(rte_mbuf** out, unsigned most) {
   return n;
 }
 
+void FragmentTable::give_up_all() {
+  for (Entry& entry : entries_) give_up(entry);
+  released_.move_all_to(expired_);
+}
+
 void FragmentTable::expire(std::uint64_t now_tsc, std::uint32_t sets) {
   for (std::uint32_t n = 0; n < sets; ++n) {
     Entry* set = &entries_[std::size_t{next_set_} * kWays];

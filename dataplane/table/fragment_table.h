@@ -4,8 +4,8 @@
 // table; later ones get them from it and then go the way of every packet of their flow. A later fragment that
 // comes before its first one is held for a short time.
 //
-// Bounded in every direction: a fixed number of entries in sets of four, held packets limited per datagram and
-// in total. A flood replaces the oldest entries of a set chosen by the keyed hash; packets that are no
+// Bounded in every direction: a fixed number of entries in sets of four, held packets limited per datagram
+// and in total. A flood replaces the oldest entries of a set chosen by the keyed hash; packets that are no
 // fragments never look here. One owner thread. (F1, RFC 791, RFC 8200 section 4.5.)
 #pragma once
 
@@ -23,11 +23,11 @@ namespace sluice {
 class FragmentTable {
  public:
   struct Limits {
-    std::uint32_t sets = 1024;            // a power of two
-    std::uint32_t held_packets = 1024;    // in total
+    std::uint32_t sets = 1024;          // a power of two
+    std::uint32_t held_packets = 1024;  // in total
     std::uint32_t held_per_datagram = 64;
-    std::uint64_t life_tsc = 0;           // how long ports are remembered
-    std::uint64_t hold_tsc = 0;           // how long an early fragment waits
+    std::uint64_t life_tsc = 0;  // how long ports are remembered
+    std::uint64_t hold_tsc = 0;  // how long an early fragment waits
   };
   // A datagram: source, destination, protocol as in a FlowKey; the identification in place of the ports.
   static FlowKey datagram(const FlowKey& flow, std::uint32_t fragment_id);
@@ -49,6 +49,9 @@ class FragmentTable {
   unsigned take_expired(rte_mbuf** out, unsigned most);
   // Looks at the next `sets` sets for held packets whose time is over. Called in bounded slices.
   void expire(std::uint64_t now_tsc, std::uint32_t sets);
+
+  // Everything held becomes expired: the end of the worker.
+  void give_up_all();
 
   [[nodiscard]] std::uint32_t held() const { return held_; }
 

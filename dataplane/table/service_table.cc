@@ -20,7 +20,9 @@ std::uint64_t mix(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
   return h ^ (h >> 32);
 }
 
-void load_address(const IpAddress& address, std::uint64_t out[2]) { std::memcpy(out, address.byte.data(), 16); }
+void load_address(const IpAddress& address, std::uint64_t out[2]) {
+  std::memcpy(out, address.byte.data(), 16);
+}
 
 // Protocol and port as they lie in the key; the same for keys of packets and of entries.
 std::uint64_t rest_of(const FlowKey& key) {
@@ -125,7 +127,8 @@ void ServiceTable::lookup(const FlowKey* keys, std::uint64_t wanted, std::uint32
   for (std::uint64_t left = wanted; left; left &= left - 1) {
     const unsigned i = static_cast<unsigned>(std::countr_zero(left));
     out[i] = find(first[i]);
-    if (out[i] == kNoService) [[unlikely]] out[i] = lookup(keys[i]);
+    if (out[i] == kNoService) [[unlikely]]
+      out[i] = lookup(keys[i]);
   }
 }
 

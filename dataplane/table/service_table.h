@@ -2,10 +2,11 @@
 // Copyright The Sluice Authors
 // Which service a packet belongs to: tuple-space search. The configuration uses a few shapes (prefix length,
 // protocol given?, port given?); a lookup makes one hash probe for each shape in use, most specific first, so
-// its cost depends on the number of shapes (usually one or two for a family) and not on the number of services.
+// its cost depends on the number of shapes (usually one or two for a family) and not on the number of
+// services.
 //
-// Order: longest VIP prefix first; within it address+protocol+port, then address+protocol, then address. A VIP
-// that has no service for the packet's port lets a shorter prefix answer.
+// Order: longest VIP prefix first; within it address+protocol+port, then address+protocol, then address. A
+// VIP that has no service for the packet's port lets a shorter prefix answer.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ class ServiceTable {
   };
 
   ServiceTable() = default;
-  // Control thread. Two entries of the same VIP, protocol and port: the first stays (the configuration forbids it).
+  // Control thread. Two entries of the same VIP, protocol and port: the first stays (the configuration
+  // forbids it).
   explicit ServiceTable(std::span<const Entry> entries);
 
   // Any thread. The service of a packet to key.destination, or kNoService.
@@ -42,7 +44,12 @@ class ServiceTable {
   [[nodiscard]] std::size_t bytes() const { return cells_.size() * sizeof(Cell); }
 
  private:
-  enum class Kind : std::uint8_t { kVip, kAddress, kProtocol, kPort };  // how much of the key a shape looks at
+  enum class Kind : std::uint8_t {
+    kVip,
+    kAddress,
+    kProtocol,
+    kPort
+  };  // how much of the key a shape looks at
   struct Shape {
     std::uint64_t mask[2];
     std::uint64_t rest_mask;  // over protocol and port

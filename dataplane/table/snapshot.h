@@ -3,9 +3,11 @@
 // Everything that control decided, as the workers read it: immutable, built off the path, published by one
 // pointer swap, freed after one grace period. A burst sees one snapshot from start to end.
 //
-//   packet --services--> Service --group_slots[Toeplitz]--> Group --dip_slots[keyed hash]--> Target --> NextHop
+//   packet --services--> Service --group_slots[Toeplitz]--> Group --dip_slots[keyed hash]--> Target -->
+//   NextHop
 //
-// A Target is one DIP as one service reaches it: the finished outer header and the next hop in one cache line.
+// A Target is one DIP as one service reaches it: the finished outer header and the next hop in one cache
+// line.
 #pragma once
 
 #include <array>
@@ -28,15 +30,16 @@ enum class OuterSourceKind : std::uint8_t { kFixed, kClient, kPrefix };
 struct alignas(64) Target {
   static constexpr unsigned kMaxOuterBytes = 48;  // IPv6 and UDP
 
-  std::array<std::uint8_t, kMaxOuterBytes> outer{};  // as it goes out, but for lengths, TOS, source, checksums
-  std::uint8_t outer_bytes = 0;                      // 20 or 40, plus 8 with GUE
+  std::array<std::uint8_t, kMaxOuterBytes>
+      outer{};                   // as it goes out, but for lengths, TOS, source, checksums
+  std::uint8_t outer_bytes = 0;  // 20 or 40, plus 8 with GUE
   bool outer_v6 = false;
   bool gue = false;
   OuterSourceKind source = OuterSourceKind::kFixed;
   std::uint8_t source_prefix_bits = 0;  // kPrefix: the template's source keeps these, the rest is entropy
   bool up = true;
   std::uint16_t next_hop = 0;
-  std::uint32_t counter = 0;            // index of WorkerCounters::target
+  std::uint32_t counter = 0;              // index of WorkerCounters::target
   std::uint16_t outer_checksum_seed = 0;  // IPv4: folded sum of the template with zero length, TOS, checksum
   std::uint16_t reserved = 0;
 };
@@ -64,16 +67,16 @@ struct Group {
   SlotView dips;                   // slot -> member of this group, kNoMember when none is up
   std::uint32_t first_target = 0;  // member m is targets[first_target + m]
   std::uint32_t members = 0;
-  std::uint32_t id = 0;            // stable over snapshots
+  std::uint32_t id = 0;  // stable over snapshots
 };
 
 struct Service {
   SlotView groups;                // slot -> group of this service; not read when there is one group
   std::uint32_t first_group = 0;  // group g is groups[first_group + g]
   std::uint32_t group_count = 0;
-  std::uint32_t counter = 0;      // index of WorkerCounters::service
+  std::uint32_t counter = 0;  // index of WorkerCounters::service
   HashFields hash_fields = HashFields::kFiveTuple;
-  std::uint8_t protocol = 0;      // 0 = any
+  std::uint8_t protocol = 0;  // 0 = any
 };
 
 struct Snapshot {
@@ -81,15 +84,16 @@ struct Snapshot {
       : toeplitz(toeplitz_key), slot_hash(tier2_hash) {}
 
   std::uint64_t generation = 0;
-  ServiceTable service_table;      // packet -> index of services
+  ServiceTable service_table;  // packet -> index of services
   std::vector<Service> services;
   std::vector<Group> groups;
   std::vector<Target> targets;
-  std::vector<NextHop> next_hops;  // index 0 always exists and is never resolved
-  std::vector<IpAddress> own_addresses;             // sorted; packets to these go to the kernel
-  std::array<IpAddress, 32> port_address4{}, port_address6{};  // by port: source of ICMP errors; unspecified = none
+  std::vector<NextHop> next_hops;        // index 0 always exists and is never resolved
+  std::vector<IpAddress> own_addresses;  // sorted; packets to these go to the kernel
+  std::array<IpAddress, 32> port_address4{},
+      port_address6{};  // by port: source of ICMP errors; unspecified = none
   ToeplitzKey toeplitz;
-  KeyedHash slot_hash;             // tier 2's slots
+  KeyedHash slot_hash;                               // tier 2's slots
   std::vector<std::shared_ptr<const SlotMap>> maps;  // keeps alive what the SlotViews see
 };
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "dataplane/io/kernel_path.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+
+#include "dataplane/wire/headers.h"
+
+namespace sluice::io {
+namespace {
+
+constexpr unsigned kBatch = 32;
+constexpr long kPollNs = 300'000;  // how long a punted packet waits at most when nothing else is going on
+
+int open_tap(const std::string& name) {
+  const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) {
+    throw std::runtime_error("kernel_interface " + name + ": /dev/net/tun cannot be opened (" +
+                             std::strerror(errno) + "): load the tun driver, or set kernel_interface = \"\"");
+  }
+  ifreq request{};
+  request.ifr_flags = IFF_TAP | IFF_NO_PI;
+  std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
+  if (ioctl(fd, TUNSETIFF, &request) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  throw std::runtime_error("kernel_interface " + name + ": the TAP cannot be made (" + std::strerror(error) +
+                           (error == EBUSY
+                                ? "): an interface of this name exists; stop its owner or choose another name"
+                                : "): sluiced needs CAP_NET_ADMIN"));
+}
+
+void strip_tag(rte_mbuf* m) {
+  auto* frame = rte_pktmbuf_mtod(m, std::uint8_t*);
+  if (m->data_len < sizeof(EthernetHeader) + sizeof(VlanTag)) return;
+  if (reinterpret_cast<EthernetHeader*>(frame)->type.value() != kEtherVlan) return;
+  std::memmove(frame + sizeof(VlanTag), frame, 2 * sizeof(MacAddress));
+  rte_pktmbuf_adj(m, sizeof(VlanTag));
+}
+
+void add_tag(rte_mbuf* m, std::uint16_t vlan) {
+  auto* old_frame = rte_pktmbuf_mtod(m, std::uint8_t*);
+  auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(m, sizeof(VlanTag)));
+  std::memmove(frame, old_frame, 2 * sizeof(MacAddress));
+  const Big16 tag[2] = {Big16(kEtherVlan), Big16(vlan)};
+  std::memcpy(frame + 2 * sizeof(MacAddress), tag, sizeof tag);
+}
+
+}  // namespace
+
+KernelPath::KernelPath(std::vector<Link> links, rte_mempool* pool) : pool_(pool) {
+  for (Link& link : links) {
+    Tap tap;
+    tap.fd = open_tap(link.interface);
+    const std::string name = "sluice-punt-" + std::to_string(link.port);
+    tap.to_kernel = rte_ring_create(name.c_str(), kQueuePackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
+    tap.link = std::move(link);
+    taps_.push_back(std::move(tap));
+    if (!taps_.back().to_kernel) throw std::runtime_error("no memory for the queue to the kernel");
+  }
+}
+
+KernelPath::~KernelPath() {
+  stop();
+  for (Tap& tap : taps_) {
+    void* packet = nullptr;
+    while (rte_ring_dequeue(tap.to_kernel, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
+    rte_ring_free(tap.to_kernel);
+    close(tap.fd);
+  }
+}
+
+rte_ring* KernelPath::to_kernel(unsigned port) const {
+  for (const Tap& tap : taps_) {
+    if (tap.link.port == port) return tap.to_kernel;
+  }
+  return nullptr;
+}
+
+unsigned KernelPath::held(unsigned port) const {
+  const rte_ring* ring = to_kernel(port);
+  return ring ? rte_ring_count(ring) : 0;
+}
+
+void KernelPath::start() {
+  if (!taps_.empty()) thread_ = std::thread([this] { run(); });
+}
+
+void KernelPath::stop() {
+  stopping_.store(true, std::memory_order_relaxed);
+  if (thread_.joinable()) thread_.join();
+}
+
+void KernelPath::run() {
+  pthread_setname_np(pthread_self(), "sluice-kernel");
+  prctl(PR_SET_TIMERSLACK, 10'000);
+  std::vector<pollfd> wait;
+  for (const Tap& tap : taps_) wait.push_back({tap.fd, POLLIN, 0});
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    unsigned moved = 0;
+    for (Tap& tap : taps_) moved += to_kernel(tap) + from_kernel(tap);
+    const timespec limit{0, kPollNs};
+    if (moved == 0) ppoll(wait.data(), wait.size(), &limit, nullptr);
+  }
+  for (Tap& tap : taps_) {
+    while (to_kernel(tap) != 0) {
+    }
+  }
+}
+
+unsigned KernelPath::to_kernel(Tap& tap) {
+  void* packets[kBatch];
+  const unsigned count = rte_ring_dequeue_burst(tap.to_kernel, packets, kBatch, nullptr);
+  PortCounters& port = counters_.port[tap.link.port];
+  for (unsigned i = 0; i < count; ++i) {
+    auto* m = static_cast<rte_mbuf*>(packets[i]);
+    if (tap.link.vlan != 0) strip_tag(m);
+    const bool linear = m->nb_segs == 1;
+    if (linear && write(tap.fd, rte_pktmbuf_mtod(m, void*), m->data_len) == m->data_len) {
+      port.punted_packets.add(1);
+    } else {
+      port.dropped[static_cast<unsigned>(DropReason::kKernelRefused)].add(1);
+    }
+    rte_pktmbuf_free(m);
+  }
+  return count;
+}
+
+unsigned KernelPath::from_kernel(Tap& tap) {
+  PortCounters& port = counters_.port[tap.link.port];
+  for (unsigned i = 0; i < kBatch; ++i) {
+    rte_mbuf* m = rte_pktmbuf_alloc(pool_);
+    if (!m) return i;  // the kernel's own queue holds the rest
+    const ssize_t bytes = read(tap.fd, rte_pktmbuf_mtod(m, void*), rte_pktmbuf_tailroom(m));
+    if (bytes < static_cast<ssize_t>(sizeof(EthernetHeader))) {
+      rte_pktmbuf_free(m);
+      return i;
+    }
+    rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes));
+    if (tap.link.vlan != 0) add_tag(m, tap.link.vlan);
+    m->port = static_cast<std::uint16_t>(tap.link.port);
+    port.created_packets.add(1);
+    if (rte_ring_enqueue(tap.link.outbox, m) != 0) {
+      port.dropped[static_cast<unsigned>(DropReason::kKernelQueueFull)].add(1);
+      rte_pktmbuf_free(m);
+    }
+  }
+  return kBatch;
+}
+
+}  // namespace sluice::io

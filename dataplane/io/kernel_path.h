@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The exception path: ARP, ND and everything for the MUX's own addresses goes to the kernel through a TAP and
+// comes back, so that the kernel keeps its say on the same port (F3). System calls are made here, by a thread
+// of its own, never by a worker; queues are bounded both ways, and what does not fit is a counted drop.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dataplane/door/counters.h"
+
+struct rte_mempool;
+struct rte_ring;
+
+namespace sluice::io {
+
+class KernelPath {
+ public:
+  static constexpr unsigned kQueuePackets = 1024;
+
+  struct Link {
+    unsigned port = 0;       // index of the port it belongs to
+    std::string interface;   // name of the TAP, made here and gone with us
+    std::uint16_t vlan = 0;  // the kernel sees untagged frames; the port's tag goes on and off here
+    std::uint16_t mtu = 1500;
+    rte_ring* outbox = nullptr;  // of the port; frames from the kernel go there
+  };
+
+  // Makes the TAPs. Throws std::runtime_error with one sentence.
+  KernelPath(std::vector<Link> links, rte_mempool* pool);
+  ~KernelPath();
+  KernelPath(const KernelPath&) = delete;
+  KernelPath& operator=(const KernelPath&) = delete;
+
+  // Where workers punt packets of this port; null when the port has no TAP.
+  [[nodiscard]] rte_ring* to_kernel(unsigned port) const;
+  void start();
+  void stop();
+  // This thread is a writer of its own.
+  [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+  // Packets of a port that wait for the kernel.
+  [[nodiscard]] unsigned held(unsigned port) const;
+
+ private:
+  struct Tap {
+    Link link;
+    int fd = -1;
+    rte_ring* to_kernel = nullptr;
+  };
+  void run();
+  unsigned to_kernel(Tap& tap);
+  unsigned from_kernel(Tap& tap);
+
+  std::vector<Tap> taps_;
+  rte_mempool* pool_;
+  WorkerCounters counters_;
+  std::atomic<bool> stopping_{false};  // control writes, the thread reads
+  std::thread thread_;
+};
+
+}  // namespace sluice::io

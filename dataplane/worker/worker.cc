@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "dataplane/worker/worker.h"
+
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <utility>
+
+namespace sluice {
+namespace {
+
+constexpr unsigned kRssChecks = 64;             // packets compared before a port's hash is believed
+constexpr unsigned kRssBursts = 10'000;         // a port that gave no hash in so many bursts is asked no more
+constexpr std::uint64_t kAnswersPerS = 10'000;  // ICMP answers of one worker
+constexpr std::uint64_t kAnswersAtOnce = 1'000;
+constexpr std::uint32_t kFragmentSetsPerTurn = 4;
+constexpr unsigned kHousekeepEvery = 64;  // turns under load; an idle turn always has the time
+constexpr long kRestNs = 50'000;
+constexpr unsigned kPollsBeforeRestUs = 50;
+constexpr unsigned kStopLimitMs = 500;  // a live port never runs dry
+
+}  // namespace
+
+Worker::Worker(WorkerSettings settings, Publisher& publisher, Exchange& exchange)
+    : settings_(std::move(settings)),
+      publisher_(publisher),
+      exchange_(exchange),
+      fragments_(publisher.current().slot_hash, settings_.fragments),
+      answer_rate_(kAnswersPerS, kAnswersAtOnce, rte_get_tsc_hz()),
+      rss_(settings_.receive.size()) {}
+
+void Worker::run() noexcept {
+  prctl(PR_SET_TIMERSLACK, 1'000);  // a rest of 50 us is not one of 100
+  publisher_.online(settings_.index);
+  now_tsc_ = rte_rdtsc();
+  for (unsigned found = 1; !over(found);) {
+    found = turn();
+    rest(found);
+  }
+  give_up_held();
+  publisher_.offline(settings_.index);
+}
+
+// One screen: what a worker does, and in which order.
+unsigned Worker::turn() noexcept {
+  const Snapshot& tables = publisher_.take();
+  unsigned found = 0;
+  for (RxQueue& queue : settings_.receive) {
+    const unsigned count = receive(queue);
+    if (count == 0) continue;
+    check_rss(queue, tables);
+    forward(burst_, tables);
+    found += count;
+  }
+  found += forward_released(tables);
+  found += empty_outboxes();
+  housekeep(tables, found);
+  publisher_.quiet(settings_.index);
+  return found;
+}
+
+// One screen: a packet's way.
+void Worker::forward(Burst& burst, const Snapshot& tables) noexcept {
+  further_.begin(0);
+  parse(burst);
+  join_fragments(burst, tables, fragments_, now_tsc_, counters_);
+  match_service(burst, tables, counters_, answer_rate_);
+  select_group(burst, tables, trusted_);
+  select_dip(burst, tables);
+  if (const std::uint64_t oversized = fit(burst, tables)) {
+    split(burst, oversized, further_, tables, counters_);
+  }
+  encapsulate(burst, tables, counters_);
+  next_hop(burst, tables);
+  if (burst.dropped) answer(burst, further_, tables, answer_rate_, counters_);
+  transmit(burst, settings_.lanes.data(), settings_.lanes.size(), counters_);
+  punt(burst, settings_.lanes.data(), now_tsc_);
+  release(burst, counters_);
+  if (further_.size == 0) return;
+  encapsulate(further_, tables, counters_);
+  next_hop(further_, tables);
+  transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
+  release(further_, counters_);
+}
+
+unsigned Worker::receive(RxQueue& queue) noexcept {
+  const unsigned count = rte_eth_rx_burst(queue.dpdk_port, queue.queue, burst_.packet.data(), kBurstPackets);
+  burst_.begin(count);
+  if (count == 0) return 0;
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    rte_mbuf* m = burst_.packet[i];
+    rte_prefetch0(rte_pktmbuf_mtod(m, void*));
+    m->port = queue.port;  // from here on a packet's port is ours, in the configuration's order
+    bytes += m->pkt_len;
+  }
+  counters_.port[queue.port].rx_packets.add(count);
+  counters_.port[queue.port].rx_bytes.add(bytes);
+  return count;
+}
+
+// Packets that waited for the first fragment of their datagram start over; now it is known.
+unsigned Worker::forward_released(const Snapshot& tables) noexcept {
+  if (fragments_.held() == 0) [[likely]]
+    return 0;
+  drop_expired();
+  const unsigned count = fragments_.take_released(burst_.packet.data(), kBurstPackets);
+  if (count == 0) return 0;
+  burst_.begin(count);
+  for (unsigned i = 0; i < count; ++i) counters_.port[burst_.packet[i]->port].held_packets.subtract(1);
+  trusted_ = false;
+  forward(burst_, tables);
+  return count;
+}
+
+void Worker::drop_expired() noexcept {
+  const unsigned count = fragments_.take_expired(burst_.packet.data(), kBurstPackets);
+  burst_.begin(count);
+  for (unsigned i = 0; i < count; ++i) {
+    counters_.port[burst_.packet[i]->port].held_packets.subtract(1);
+    burst_.drop(i, DropReason::kFragmentTimeout);
+  }
+  release(burst_, counters_);
+}
+
+void Worker::give_up_held() noexcept {
+  fragments_.give_up_all();
+  while (fragments_.held() != 0) drop_expired();
+}
+
+// Frames that the kernel or another worker wants sent on a queue of ours.
+unsigned Worker::empty_outboxes() noexcept {
+  unsigned found = 0;
+  for (unsigned port = 0; port < settings_.outboxes.size(); ++port) {
+    rte_ring* outbox = settings_.outboxes[port];
+    if (!outbox) continue;
+    const unsigned count = rte_ring_dequeue_burst(outbox, reinterpret_cast<void**>(burst_.packet.data()),
+                                                  kBurstPackets, nullptr);
+    if (count == 0) continue;
+    burst_.begin(count);
+    for (unsigned i = 0; i < count; ++i) burst_.finish(i, static_cast<std::uint8_t>(port));
+    transmit(burst_, settings_.lanes.data(), settings_.lanes.size(), counters_);
+    release(burst_, counters_);
+    found += count;
+  }
+  return found;
+}
+
+bool Worker::rss_trusted(const RxQueue& queue) const {
+  const RssTruth& truth = rss_[static_cast<std::size_t>(&queue - settings_.receive.data())];
+  return queue.offers_rss && !truth.lied && truth.checked >= kRssChecks;
+}
+
+// A port's hash is believed after kRssChecks packets on which it agreed with ours, and never again after a
+// lie.
+void Worker::check_rss(const RxQueue& queue, const Snapshot& tables) noexcept {
+  RssTruth& truth = rss_[static_cast<std::size_t>(&queue - settings_.receive.data())];
+  trusted_ = rss_trusted(queue);
+  if (!queue.offers_rss || truth.lied || truth.checked >= kRssChecks) [[likely]]
+    return;
+  if (++truth.bursts > kRssBursts) return;
+  Burst probe = burst_;
+  parse(probe);
+  for_each(probe.live & ~probe.fragments, [&](unsigned i) {
+    const rte_mbuf* m = probe.packet[i];
+    if (!(m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) || probe.key[i].source_port.raw() == 0) return;
+    ++truth.checked;
+    counters_.port[queue.port].rss_checked.add(1);
+    if (m->hash.rss == tables.toeplitz.hash_with_ports(probe.key[i])) return;
+    truth.lied = true;
+    counters_.port[queue.port].rss_wrong.add(1);
+  });
+}
+
+void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
+  if (found != 0 && counters_.turns.get() % kHousekeepEvery != 0) return;
+  answer_rate_.refill(now_tsc_);
+  fragments_.expire(now_tsc_, kFragmentSetsPerTurn);
+  if (ExplainRequest* request = exchange_.next()) {
+    explain(*request, tables);
+    exchange_.answer(request);
+  }
+}
+
+void Worker::rest(unsigned found) noexcept {
+  const std::uint64_t before_tsc = now_tsc_;
+  now_tsc_ = rte_rdtsc();
+  counters_.turns.add(1);
+  counters_.total_cycles.add(now_tsc_ - before_tsc);
+  if (found != 0) {
+    counters_.packets.add(found);
+    counters_.busy_cycles.add(now_tsc_ - before_tsc);
+    idle_since_tsc_ = now_tsc_;
+    return;
+  }
+  if (!settings_.adaptive_idle) return;
+  static const std::uint64_t patience_tsc = rte_get_tsc_hz() / 1'000'000 * kPollsBeforeRestUs;
+  if (now_tsc_ - idle_since_tsc_ < patience_tsc) {
+    rte_pause();
+    return;
+  }
+  const timespec pause{0, kRestNs};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+}
+
+bool Worker::over(unsigned found) noexcept {
+  if (!stopping_.load(std::memory_order_relaxed)) [[likely]]
+    return false;
+  if (found == 0) return true;
+  for (const RxQueue& queue : settings_.receive) {
+    if (queue.reads_file) return false;
+  }
+  // A live port may never run dry.
+  static const std::uint64_t limit_tsc = rte_get_tsc_hz() / 1000 * kStopLimitMs;
+  if (stop_tsc_ == 0) stop_tsc_ = now_tsc_;
+  return now_tsc_ - stop_tsc_ > limit_tsc;
+}
+
+}  // namespace sluice
