@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// A small HTTP/1.1 server for monitors: GET and HEAD, keep-alive, and a bound on everything a peer can make
+// it hold: connections, bytes of a request, seconds of waiting. Single-threaded: all on the io_context's
+// thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "control/agent/config.h"
+
+namespace sluice::agent {
+
+struct HttpResponse {
+  unsigned status = 200;
+  std::string content_type = "text/plain";
+  std::string body;
+};
+
+// Answers a GET of `path`, which is without query.
+using HttpHandler = std::function<HttpResponse(std::string_view path)>;
+
+struct HttpLimits {
+  std::size_t connections = 256;  // a further one is closed at once
+  std::size_t header_bytes = 8192;
+  std::size_t body_bytes = 1024;    // a GET has none; some clients send one nevertheless
+  std::chrono::seconds idle{15};    // between two requests of one connection: monitors keep theirs
+  std::chrono::seconds request{5};  // from the first byte of a request to the last of its answer
+};
+
+class HttpServer {
+ public:
+  // Binds and listens; throws std::runtime_error with one sentence.
+  HttpServer(boost::asio::io_context& io, const Endpoint& listen, HttpHandler handler,
+             HttpLimits limits = {});
+  void close();  // stops listening; connections end with the io_context
+  [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
+
+ private:
+  void accept();
+
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::ip::tcp::socket parked_;  // the connection being accepted
+  HttpHandler handler_;
+  HttpLimits limits_;
+  std::shared_ptr<std::size_t> open_ = std::make_shared<std::size_t>(0);
+};
+
+boost::asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint);
+
+}  // namespace sluice::agent
