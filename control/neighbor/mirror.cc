@@ -116,25 +116,25 @@ void Mirror::begin_dump(Kind kind) {
   ++epochs_[static_cast<std::size_t>(kind)];
 }
 
-bool Mirror::end_dump(Kind kind) {
-  const std::uint64_t now = epoch(kind);
+bool Mirror::end_dump(Kind kind, unsigned passes) {
+  const std::uint64_t oldest = epoch(kind) + 1 - std::min<std::uint64_t>(passes, epoch(kind));
   bool forgot = false;
   switch (kind) {
     case Kind::kLink: {
       std::vector<int> gone;
       for (const auto& [ifindex, link] : links_)
-        if (link.epoch != now) gone.push_back(ifindex);
+        if (link.epoch < oldest) gone.push_back(ifindex);
       for (const int ifindex : gone) forgot |= forget_link(ifindex);
       break;
     }
     case Kind::kAddress:
-      forgot = std::erase_if(addresses_, [&](const auto& a) { return a.second != now; }) > 0;
+      forgot = std::erase_if(addresses_, [&](const auto& a) { return a.second < oldest; }) > 0;
       break;
     case Kind::kRoute:
-      for (RouteTable& table : tables_) forgot |= table.sweep(now);
+      for (RouteTable& table : tables_) forgot |= table.sweep(oldest);
       break;
     case Kind::kNeighbor:
-      forgot = std::erase_if(neighbors_, [&](const auto& n) { return n.second.epoch != now; }) > 0;
+      forgot = std::erase_if(neighbors_, [&](const auto& n) { return n.second.epoch < oldest; }) > 0;
       break;
   }
   changed_ |= forgot;

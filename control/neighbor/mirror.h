@@ -127,12 +127,14 @@ class Mirror {
   // answer may have. Unknown removals and repeated facts return false.
   bool apply(const Event& event);
 
-  // Between these, apply() every fact of that kind (and events as they come); end_dump() forgets the facts
-  // of that kind that did not occur and returns whether there were any. A second begin_dump() starts anew.
+  // Between these, apply_dumped() every fact of that kind, and apply() the events that come meanwhile.
+  // end_dump() forgets the facts of that kind that did not occur since the last begin_dump(), or since the
+  // `passes`-th last (when events ran into each of them, so that each alone may have left something out).
+  // Returns whether there were any.
   void begin_dump(Kind kind);
-  // Like apply(), for a fact of the dump: routes of one prefix and priority keep the order of the dump.
+  // Like apply(), but routes of one prefix and priority take the order of the dump.
   bool apply_dumped(const Event& event);
-  bool end_dump(Kind kind);
+  bool end_dump(Kind kind, unsigned passes = 1);
 
   // The way to `destination`, by the rules above. 0.0.0.0 and :: ask for the default route. Of several next
   // hops (multipath): the first that is resolved, else the first whose neighbour did not fail, else the

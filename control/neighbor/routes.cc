@@ -101,9 +101,9 @@ bool RouteTable::for_all(const std::function<bool(Routes&)>& change) {
   return changed;
 }
 
-bool RouteTable::sweep(std::uint64_t epoch) {
+bool RouteTable::sweep(std::uint64_t oldest) {
   return for_all([&](Routes& routes) {
-    return std::erase_if(routes, [&](const Entry& e) { return e.epoch != epoch; }) > 0;
+    return std::erase_if(routes, [&](const Entry& e) { return e.epoch < oldest; }) > 0;
   });
 }
 

@@ -55,8 +55,8 @@ class RouteTable {
   // Takes out the route with these hops. An IPv6 message may name one next hop of a multipath route: then
   // the others stay. Returns whether there was such a route.
   bool remove(const Route& route);
-  // Forgets what carries another epoch. Returns whether there was any.
-  bool sweep(std::uint64_t epoch);
+  // Forgets what was last heard of before this epoch. Returns whether there was any.
+  bool sweep(std::uint64_t oldest);
   // Takes the hops through this link out of all routes, and routes that are left without one.
   bool forget_link(int ifindex);
 
