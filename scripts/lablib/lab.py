@@ -320,7 +320,7 @@ class Lab:
             return
         for log in sorted(self.dir.glob("*/*.log")):
             lines = process.tail(log, 12)
-            if lines and any(name in str(error) for name in (f"on {log.parent.name}",)):
+            if lines and f"{log.stem} on {log.parent.name}" in str(error):
                 print(f"--- {log} ends so:", *lines, sep="\n    ", file=sys.stderr)
 
     @contextlib.contextmanager

@@ -93,7 +93,7 @@ def start_agent(namespace, host, directory, build):
     conf = directory / "agent.conf"
     if not conf.exists():  # a test or an operator may have changed it
         conf.write_text(agent_conf(host))
-    daemon = process.start(namespace, "sluice-agent", [str(build / "sluice-agent"), "-c", str(conf)], str(directory / "agent.log"))
+    daemon = process.start(namespace, "sluice-agent", [str(build / "sluice-agent"), "-c", str(conf)], str(directory / "sluice-agent.log"))
 
     def answers():
         return namespace.run(["curl", "-sf", "-m", "1", f"http://127.0.0.1:{AGENT_PORT}/healthz"], check=False).returncode == 0
