@@ -19,12 +19,13 @@ enum Code : int {
   kInvalidRequest = -32600,  // JSON, but no request: version, id, method, batch, nesting, length
   kUnknownMethod = -32601,
   kInvalidParams = -32602,
-  kInternal = -32603,  // a handler broke its word; a bug of ours
-  kFailed = -32000,    // understood and not done; the sentence says why
-  kDenied = -32001,    // the caller may read but not change
-  kNotFound = -32002,  // no such service, DIP, ...
-  kBusy = -32003,      // too many clients, or no answer in time
-  kTooLarge = -32004,  // the answer does not fit; ask for less
+  kInternal = -32603,          // a handler broke its word; a bug of ours
+  kFailed = -32000,            // understood and not done; the sentence says why
+  kDenied = -32001,            // the caller may read but not change
+  kNotFound = -32002,          // no such service, DIP, ...
+  kBusy = -32003,              // too many clients, or no answer in time
+  kTooLarge = -32004,          // the answer does not fit; ask for less
+  kBadConfiguration = -32005,  // a file that cannot be used; the command line then exits with 2
 };
 
 // The candidate nearest to `word` by edit distance (swapped neighbours count once), or "" when none is near
