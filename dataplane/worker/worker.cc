@@ -40,7 +40,7 @@ void Worker::run() noexcept {
   publisher_.online(settings_.index);
   now_tsc_ = rte_rdtsc();
   for (unsigned found = 1; !over(found);) {
-    found = turn();
+    found = turn(now_tsc_);
     rest(found);
   }
   give_up_held();
@@ -48,7 +48,8 @@ void Worker::run() noexcept {
 }
 
 // One screen: what a worker does, and in which order.
-unsigned Worker::turn() noexcept {
+unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
+  now_tsc_ = now_tsc;
   const Snapshot& tables = publisher_.take();
   unsigned found = 0;
   for (RxQueue& queue : settings_.receive) {

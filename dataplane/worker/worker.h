@@ -41,6 +41,9 @@ class Worker {
 
   // Runs on the worker's core until stop(); then finishes what has come in, and returns.
   void run() noexcept;
+  // One turn of run(), at the time `now_tsc`: run() is nothing but turns and rests, and a test makes its own
+  // time. The caller is the reader `index` of the publisher, online. Returns the packets found.
+  unsigned turn(std::uint64_t now_tsc) noexcept;
   // Control thread.
   void stop() { stopping_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
@@ -53,7 +56,6 @@ class Worker {
     bool lied = false;
   };
 
-  unsigned turn() noexcept;
   unsigned receive(RxQueue& queue) noexcept;
   void forward(Burst& burst, const Snapshot& tables) noexcept;
   void check_rss(const RxQueue& queue, const Snapshot& tables) noexcept;
