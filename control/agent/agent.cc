@@ -27,8 +27,8 @@ using std::chrono::steady_clock;
 // Word of one change of the host often comes with word of others: wait for them before looking.
 constexpr std::chrono::milliseconds kSettle{100};
 
-// /status costs the kernel a walk over its sockets: that may take a tenth of the agent's time, no more.
-constexpr std::chrono::milliseconds kStatusKept{200};
+// /status costs the kernel a walk over its sockets: whoever asks often gets the same answer again, so that it
+// takes a tenth of the agent's time and no more.
 constexpr int kStatusShare = 10;
 
 // Runs the operator's program with one argument, without a shell, our descriptors or our signal settings.
@@ -202,7 +202,7 @@ const std::string& Agent::status() {
   facts.counters = tunnel_.read_counters();
   status_ = make_status(config_, facts).dump(2) + "\n";
   const auto end = steady_clock::now();
-  status_until_ = end + std::max<steady_clock::duration>(kStatusKept, kStatusShare * (end - begin));
+  status_until_ = end + kStatusShare * (end - begin);
   return status_;
 }
 

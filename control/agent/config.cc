@@ -74,8 +74,9 @@ void Reader::known_keys(const Setting& group, std::initializer_list<const char*>
 void Reader::number(const Setting& group, const char* key, auto& to, long low, long high) {
   if (!group.exists(key)) return;
   const Setting& value = group[key];
-  const bool whole = value.getType() == Setting::TypeInt || value.getType() == Setting::TypeInt64;
-  const long long n = whole ? static_cast<long long>(value) : 0;
+  const bool small = value.getType() == Setting::TypeInt,
+             whole = small || value.getType() == Setting::TypeInt64;
+  const long long n = small ? static_cast<int>(value) : whole ? static_cast<long long>(value) : 0;
   if (whole && n >= low && n <= high)
     to = static_cast<std::remove_reference_t<decltype(to)>>(n);
   else
