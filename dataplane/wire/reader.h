@@ -13,7 +13,8 @@ class Reader {
  public:
   Reader(const std::uint8_t* first, std::size_t bytes) : begin_(first), at_(first), end_(first + bytes) {}
 
-  // The next header, or null when fewer than sizeof(Header) bytes are left (the reader then stays where it is).
+  // The next header, or null when fewer than sizeof(Header) bytes are left (the reader then stays where it
+  // is).
   template <typename Header>
   const Header* take() {
     static_assert(alignof(Header) == 1, "headers lie anywhere in a frame");
