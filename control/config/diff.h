@@ -7,9 +7,11 @@
 // All functions are pure and may be called from any thread.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -96,6 +98,12 @@ std::vector<Action> diff(const Model& from, const Model& to);
 // `model` after `actions`. An action about something that is not there does nothing: `diff` makes none such.
 // canonical(apply(a, diff(a, b))) equals canonical(b) in services and in control but for its socket.
 Model apply(Model model, std::span<const Action> actions);
+
+// The same for a vector. Without it, argument-dependent lookup would rather take std::apply.
+template <class Actions>
+requires std::convertible_to<Actions, std::span<const Action>> Model apply(Model model, Actions&& actions) {
+  return config::apply(std::move(model), std::span<const Action>(actions));
+}
 
 std::string describe(const Action& action);
 

@@ -74,11 +74,11 @@ std::uint16_t port_of(const Service& service, std::uint16_t port) {
 
 // The port that a DIP written without one serves on, or a sentence.
 std::optional<std::uint16_t> port_meant(const Service& service, const std::vector<Group*>& groups,
-                                        const AddressPort& dip, std::string& error) {
+                                        std::string_view group, const AddressPort& dip, std::string& error) {
   std::set<std::uint16_t> ports;
   std::vector<std::string> known;
-  for (const Group* group : groups)
-    for (const Dip& candidate : group->dips) {
+  for (const Group* each : groups)
+    for (const Dip& candidate : each->dips) {
       known.push_back(to_string(AddressPort{candidate.address, candidate.port}));
       if (candidate.address == dip.address) ports.insert(port_of(service, candidate.port));
     }
@@ -89,7 +89,9 @@ std::optional<std::uint16_t> port_meant(const Service& service, const std::vecto
     error = "service " + service.name + " has " + to_string(dip.address) +
             " on several ports; name one, as in " + to_string(AddressPort{dip.address, *ports.begin()});
   else
-    error = "no DIP " + to_string(dip) + " in service " + service.name + "; its DIPs: " + list(known);
+    error = "no DIP " + to_string(dip) + " in " +
+            (group.empty() ? "" : "group " + std::string(group) + " of ") + "service " + service.name +
+            "; its DIPs: " + list(known);
   return std::nullopt;
 }
 
@@ -102,7 +104,7 @@ Edit change_dip(Model model, std::string_view service_name, std::string_view gro
   const std::vector<Group*> groups = groups_meant(*service, group);
   if (groups.empty() && !group.empty()) return refuse(no_group(*service, group));
   std::string error;
-  const auto port = port_meant(*service, groups, dip, error);
+  const auto port = port_meant(*service, groups, group, dip, error);
   if (!port) return refuse(std::move(error));
   for (Group* each : groups)
     for (std::size_t i = each->dips.size(); i-- > 0;)

@@ -88,7 +88,7 @@ const kind::Form<MacAddress> kMac{"a MAC address", "02:00:00:00:00:01", parse_ma
 const kind::Form<InterfaceAddress> kInterfaceAddress{"an address with the length of its subnet",
                                                      "10.0.0.10/24", parse_interface_address,
                                                      print_interface_address};
-const kind::Form<Prefix> kVip{"an address, or a prefix without host bits,", "203.0.113.10", parse_prefix,
+const kind::Form<Prefix> kVip{"an address or a prefix without host bits", "203.0.113.10", parse_prefix,
                               print_prefix};
 const kind::Form<Prefix> kPrefix4{"an IPv4 prefix without host bits", "10.255.0.0/16",
                                   parse_prefix_of_family<true>, print_prefix};
@@ -99,7 +99,7 @@ const kind::Form<std::vector<std::uint8_t>> kHashKey{
     "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa", parse_hash_key,
     print_hash_key};
 const kind::Form<unsigned> kMode{"an octal mode from 000 to 777", "0660", parse_mode, print_mode};
-const kind::Form<std::string> kText{"text", "--in-memory",
+const kind::Form<std::string> kText{"an argument for EAL", "--in-memory",
                                     [](std::string_view text) { return std::optional<std::string>(text); },
                                     [](const std::string& text) { return text; }};
 

@@ -73,8 +73,8 @@ const Section<Dataplane>& dataplane_keys() {
               }),
           with_rule(
               number("slots", &Dataplane::slots, rules::kMinSlots, rules::kMaxSlots,
-                     "Slots in every VipMap; a prime, the same on all MUXes. About 100 for each DIP keep the "
-                     "spread within 2 %."),
+                     "Slots in every VipMap; a prime, the same on all MUXes. With 65537, 100 equal DIPs "
+                     "differ by at most 2 %."),
               [](const Dataplane& d) { return rules::slots(d.slots); }),
           number("buffers", &Dataplane::buffers, 0, 0x7fffffff,
                  "Packet buffers (mbufs). 0: computed from ports and workers."),

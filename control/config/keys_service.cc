@@ -187,7 +187,8 @@ const Section<Health>& health_keys() {
                     [](const Health& h) {
                       return h.path.starts_with('/')
                                  ? rules::one_word("path", h.path)
-                                 : "path = " + quote(h.path) + " does not begin with /; write /";
+                                 : "path = " + quote(h.path) + " does not begin with /; write " +
+                                       quote("/" + h.path);
                     }),
           with_rule(text("host", &Health::host, "a host name", "The Host header. Empty: the VIP."),
                     [](const Health& h) { return rules::one_word("host", h.host); }),

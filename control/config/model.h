@@ -5,6 +5,7 @@
 // Times and sizes carry their unit in the name; optional text is empty when not given.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,12 @@
 #include "dataplane/wire/flow_key.h"
 
 namespace sluice::config {
+
+// The most of each that the dataplane has counters for (dataplane/door/counters.h; main.cc holds the two
+// equal).
+namespace limits {
+inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20;
+}
 
 struct Control {
   std::string socket = "/run/sluice/sluice.sock";

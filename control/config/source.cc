@@ -261,7 +261,8 @@ std::optional<Problem> Scanner::include() {
 }  // namespace
 
 Source::Origin Source::origin(unsigned row) const {
-  if (row == 0 || rows.empty()) return {};
+  if (row == 0) return {};
+  if (rows.empty()) return {0, 1};  // an empty file begins on its first line
   return rows[std::min<std::size_t>(row, rows.size()) - 1];
 }
 

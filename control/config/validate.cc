@@ -52,6 +52,16 @@ void all_differ(Report& report, const std::string& list, const std::vector<T>& e
   }
 }
 
+// What the dataplane has room for.
+void judge_count(Report& report, const std::string& path, const std::string& what, std::size_t count,
+                 std::size_t most) {
+  if (count > most)
+    report.broken(
+        path,
+        std::to_string(count) + ' ' + what + " are too many; at most " + std::to_string(most) + " have room",
+        {});
+}
+
 bool is_ipv6(const Port& port) {
   for (const InterfaceAddress& own : port.addresses)
     if (!own.address.is_v4()) return true;
@@ -299,6 +309,13 @@ void settle_ports(Service& service) {
 }
 
 void judge(Report& report, const Model& model) {
+  std::size_t dips = 0;
+  for (const Service& service : model.services)
+    for (const Group& group : service.groups) dips += group.dips.size();
+  judge_count(report, "dataplane.ports", "ports", model.dataplane.ports.size(), limits::kPorts);
+  judge_count(report, "dataplane.workers", "workers", model.dataplane.workers.size(), limits::kWorkers);
+  judge_count(report, "services", "services", model.services.size(), limits::kServices);
+  judge_count(report, "services", "DIPs", dips, limits::kDips);
   judge_section(report, model, model_keys());
   judge_ports(report, model.dataplane.ports);
   judge_workers(report, model.dataplane.workers);

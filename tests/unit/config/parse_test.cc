@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// What good files mean, and what files may be made of.
+#include "control/config/parse.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "control/config/address_port.h"
+#include "control/config/words.h"
+#include "tests/unit/config/text.h"
+
+namespace sluice::config::test {
+namespace {
+
+Model parsed(const std::string& text) {
+  const Result result = parse_text(text, "f");
+  EXPECT_EQ(problems_of(text), std::vector<std::string>{});
+  return result.model.value_or(Model{});
+}
+
+IpAddress address(const std::string& text) {
+  return parse_address(text).value();
+}
+
+TEST(Parse, WhatIsNotGivenHasItsDefault) {
+  const Model model = parsed(with_services("{ name = \"web\"; vip = \"203.0.113.10\"; }"));
+  Model expected;
+  expected.dataplane.ports.push_back({});
+  expected.dataplane.ports[0].name = "up";
+  expected.dataplane.ports[0].device = "net_null0";
+  expected.dataplane.workers.push_back({1, true, true});
+  expected.services.push_back({});
+  expected.services[0].name = "web";
+  expected.services[0].vip = Prefix::host(address("203.0.113.10"));
+  EXPECT_EQ(model, expected);
+}
+
+TEST(Parse, EveryKeyReachesItsField) {
+  const Model model = parsed(
+      "control: { socket = \"/run/s\"; socket_group = \"g\"; socket_mode = \"0600\"; admin_group = \"a\";\n"
+      "  metrics = \"[::1]:9107\"; log_level = \"debug\"; };\n"
+      "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096;\n"
+      "  hash_key = \"" +
+      std::string(78, '0') +
+      "Ff\";\n"
+      "  ports = ( { name = \"up\"; device = \"d\"; address = [ \"10.0.0.10/24\", \"2001:db8::10/64\" ];\n"
+      "    gateway = \"10.0.0.1\"; gateway6 = \"fe80::1\"; gateway_mac = \"02:00:00:00:00:01\"; mtu = 9000; "
+      "vlan = 7;\n"
+      "    kernel_interface = \"sluice0\"; queues = 3; } );\n"
+      "  workers = ( { lcore = 3; tier1 = false; }, { lcore = 4; tier2 = false; } ); };\n"
+      "services: ( { name = \"web\"; vip = \"203.0.113.0/24\"; protocol = \"udp\"; port = 53; stickiness = "
+      "\"none\";\n"
+      "  hash_fields = \"source\"; scheduler = \"least-load\"; encapsulation = \"gue\"; gue_port = 5555;\n"
+      "  outer_source = \"prefix\"; outer_prefix4 = \"10.9.0.0/16\"; outer_prefix6 = \"2001:db8:9::/48\";\n"
+      "  groups = ( { name = \"a\"; weight = 5; dips = ( { address = \"10.1.0.11\"; port = 54; weight = 7; } "
+      "); } );\n"
+      "  health = { type = \"udp\"; port = 55; path = \"/p\"; host = \"h\"; expect = \"e\"; interval_ms = "
+      "100;\n"
+      "    timeout_ms = 50; failures = 4; successes = 5; };\n"
+      "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; unknown_flow = \"reset\"; } );\n");
+  EXPECT_EQ(model.control, (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "debug"}));
+  const Dataplane& dataplane = model.dataplane;
+  EXPECT_EQ(dataplane.eal, (std::vector<std::string>{"-m", "512"}));
+  EXPECT_EQ(dataplane.idle, Idle::kBusy);
+  EXPECT_EQ(dataplane.slots, 251u);
+  EXPECT_EQ(dataplane.buffers, 4096u);
+  ASSERT_EQ(dataplane.hash_key.size(), 40u);
+  EXPECT_EQ(dataplane.hash_key[39], 0xff);
+  const Port port{"up",
+                  "d",
+                  {{address("10.0.0.10"), 24}, {address("2001:db8::10"), 64}},
+                  address("10.0.0.1"),
+                  address("fe80::1"),
+                  MacAddress{{2, 0, 0, 0, 0, 1}},
+                  9000,
+                  7,
+                  "sluice0",
+                  3};
+  EXPECT_EQ(dataplane.ports, std::vector<Port>{port});
+  EXPECT_EQ(dataplane.workers, (std::vector<Worker>{{3, false, true}, {4, true, false}}));
+  Service service;
+  service.name = "web";
+  service.vip = {address("203.0.113.0"), 24};
+  service.protocol = Protocol::kUdp;
+  service.port = 53;
+  service.stickiness = Stickiness::kNone;
+  service.hash_fields = HashFields::kSource;
+  service.scheduler = Scheduler::kLeastLoad;
+  service.encapsulation = Encapsulation::kGue;
+  service.gue_port = 5555;
+  service.outer_source = OuterSource::kPrefix;
+  service.outer_prefix4 = parse_prefix("10.9.0.0/16");
+  service.outer_prefix6 = parse_prefix("2001:db8:9::/48");
+  service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}}};
+  service.health = {HealthType::kUdp, 55, "/p", "h", "e", 100, 50, 4, 5};
+  service.transition = {6, AtDeadline::kKeep};
+  service.unknown_flow = UnknownFlow::kReset;
+  EXPECT_EQ(model.services, std::vector<Service>{service});
+}
+
+TEST(Parse, DipsWithoutGroupsAreOneGroupNamedDefault) {
+  const Model model =
+      parsed(with_dips("{ address = \"10.1.0.11\"; weight = 2; },\n{ address = \"10.1.0.12\"; }"));
+  ASSERT_EQ(model.services.size(), 1u);
+  const std::vector<Group> expected = {
+      {"default", 0, {{address("10.1.0.11"), 0, 2}, {address("10.1.0.12"), 0, 1}}}};
+  EXPECT_EQ(model.services[0].groups, expected);
+}
+
+TEST(Parse, ADipMayCarryItsPortInTheAddress) {
+  const Model model =
+      parsed(with_dips("{ address = \"10.1.0.11:8080\"; }, { address = \"[2001:db8::1]:8081\"; },\n"
+                       "{ port = 8082; address = \"10.1.0.11:8082\"; }"));
+  ASSERT_EQ(model.services.size(), 1u);
+  const std::vector<Dip> expected = {
+      {address("10.1.0.11"), 8080, 1}, {address("2001:db8::1"), 8081, 1}, {address("10.1.0.11"), 8082, 1}};
+  EXPECT_EQ(model.services[0].groups.at(0).dips, expected);
+}
+
+TEST(Parse, ADipOnTheServicesOwnPortIsTheDipWithoutAPort) {
+  EXPECT_EQ(parsed(with_dips("{ address = \"10.1.0.11:80\"; }")),
+            parsed(with_dips("{ address = \"10.1.0.11\"; }")));
+}
+
+TEST(Parse, AServiceWithoutDipsIsAllowed) {
+  EXPECT_TRUE(parsed(with_service("port = 80;")).services.at(0).groups.empty());
+  EXPECT_TRUE(parsed(with_service("port = 80; dips = ();")).services.at(0).groups.at(0).dips.empty());
+}
+
+TEST(Parse, ADipMayBeInSeveralGroupsAndServices) {
+  const std::string dips = "dips = ( { address = \"10.1.0.11\"; } ); ";
+  const std::string groups = "groups = ( { name = \"a\"; " + dips + "}, { name = \"b\"; " + dips + "} ); ";
+  EXPECT_EQ(parsed(with_services("{ name = \"a\"; vip = \"203.0.113.10\"; " + groups +
+                                 "},\n{ name = \"b\"; vip = \"203.0.113.11\"; " + groups + '}'))
+                .services.size(),
+            2u);
+}
+
+TEST(Parse, AGatewayMacMakesAnyGatewayGood) {
+  EXPECT_EQ(parsed(with_port("gateway = \"10.9.9.9\"; gateway_mac = \"02:00:00:00:00:01\";"))
+                .dataplane.ports.size(),
+            1u);
+}
+
+TEST(Parse, ServicesAndDipsRememberTheirLines) {
+  const Model model =
+      parsed(with_dips("{ address = \"10.1.0.11\"; },\n\n/* a\n comment */ { address = \"10.1.0.12\"; }"));
+  ASSERT_EQ(model.services.size(), 1u);
+  EXPECT_EQ(model.services[0].line, 3u);
+  EXPECT_EQ(model.services[0].groups.at(0).dips.at(0).line, 5u);
+  EXPECT_EQ(model.services[0].groups.at(0).dips.at(1).line, 8u);
+}
+
+TEST(Parse, CommentsWindowsLinesAndAByteOrderMarkDoNoHarm) {
+  std::string text =
+      "\xef\xbb\xbf# hash\n// slashes\n/* stars { \" */ " +
+      with_control("log_level = // now\n \"debug\"; metrics = \"\"; # \"{(\n socket = \"/a//b#c/*d\";");
+  std::string windows;
+  for (const char c : text) (windows += c == '\n' ? "\r" : "") += c;
+  EXPECT_EQ(parsed(text).control.log_level, "debug");
+  EXPECT_EQ(parsed(text).control.socket, "/a//b#c/*d");
+  EXPECT_EQ(parsed(windows), parsed(text));
+}
+
+TEST(Parse, NumbersMayBeHexSignedOrLong) {
+  EXPECT_EQ(parsed(with_service("port = 0x50;")).services.at(0).port, 80);
+  EXPECT_EQ(parsed(with_service("port = +80;")).services.at(0).port, 80);
+  EXPECT_EQ(parsed(with_service("port = 80L;")).services.at(0).port, 80);
+  EXPECT_EQ(parsed(with_service("port = 080;")).services.at(0).port, 80);
+}
+
+TEST(Parse, TenThousandServicesAreReadAndJudged) {
+  std::string services;
+  for (int i = 0; i < 10000; ++i) {
+    const std::string tail = std::to_string(i / 250) + '.' + std::to_string(i % 250 + 1);
+    services += std::string(i == 0 ? "" : ",\n") + "{ name = \"s" + std::to_string(i) +
+                "\"; vip = \"198.18." + tail + "\"; port = 80; dips = ( { address = \"10.1." + tail +
+                "\"; }, { address = \"10.2." + tail + "\"; } ); }";
+  }
+  EXPECT_EQ(parsed(with_services(services)).services.size(), 10000u);
+  EXPECT_EQ(problems_of(with_services(services + ",\n{ name = \"s9\"; vip = \"198.19.0.1\"; }")),
+            std::vector<std::string>{
+                "f:10003: name = \"s9\" is given already at line 12; give each service its own name"});
+}
+
+TEST(Parse, MorePortsThanCountersAreRefused) {
+  std::string ports;
+  for (int i = 0; i < 17; ++i) {
+    const std::string n = std::to_string(i);
+    ports += std::string(i == 0 ? "" : ", ") + "{ name = \"p" + n + "\"; device = \"d" + n + "\"; }";
+  }
+  EXPECT_EQ(problems_of(with_dataplane(kWorkers + "\nports = ( " + ports + " );")),
+            std::vector<std::string>{"f:3: 17 ports are too many; at most 16 have room"});
+}
+
+class ParseFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "sluice-config-XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    directory_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    const std::filesystem::path path = directory_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path.string();
+  }
+  std::string path(const std::string& name) const { return (directory_ / name).string(); }
+  std::vector<std::string> problems(const std::string& file) {
+    std::vector<std::string> lines;
+    for (const Problem& problem : parse_file(file).problems) lines.push_back(to_string(problem));
+    return lines;
+  }
+
+  std::filesystem::path directory_;
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(ParseFiles, AFileThatIsNotThereIsNamed) {
+  EXPECT_EQ(problems(path("none.conf")),
+            Lines{path("none.conf") +
+                  ": cannot be read (No such file or directory); name a file that exists and may be read"});
+}
+
+TEST_F(ParseFiles, ADirectoryIsNoFile) {
+  EXPECT_EQ(problems(directory_.string()),
+            Lines{directory_.string() + ": cannot be read (Is a directory); name a file "
+                                        "that exists and may be read"});
+}
+
+TEST_F(ParseFiles, AnEndlessFileIsRefused) {
+  EXPECT_EQ(problems("/dev/zero"),
+            Lines{"/dev/zero: makes the configuration longer than 64 MiB; name a file of libconfig text"});
+}
+
+TEST_F(ParseFiles, AnIncludeIsReadRelativeToItsFileAndKeepsItsLines) {
+  write("more/dip.conf", "{ address = \"10.1.0.11\"; }");
+  write("more/services.conf",
+        "services: (\n  { name = \"web\"; vip = \"203.0.113.10\"; },\n  { name = \"dns\"; vip = "
+        "\"203.0.113.11\"; }\n);");
+  const std::string file =
+      write("main.conf", after_dataplane("  @include \"more/services.conf\"\ncontrol: {};\n"));
+  const Result result = parse_file(file);
+  ASSERT_EQ(problems(file), Lines{});
+  EXPECT_EQ(result.model->services.at(1).name, "dns");
+  EXPECT_EQ(result.model->services.at(1).line, 3u);
+}
+
+TEST_F(ParseFiles, ProblemsOfAnIncludedFileNameThatFileAndTheLineOfTheOther) {
+  write("control.conf", "# first line\nlog_level = \"loud\";\n");
+  write("ports.conf",
+        "\nports = ( { name = \"up\"; device = \"d0\";\n address = [ \"203.0.113.10/24\" ]; } );\n");
+  const std::string file = write("main.conf",
+                                 "control: {\n  @include \"control.conf\"\n  metrics = \"x\";\n};\n"
+                                 "dataplane: {\n@include \"ports.conf\"\nworkers = ( { lcore = 1; } ); };\n"
+                                 "services: ( { name = \"a\"; vip = \"203.0.113.20\"; dips = ( { address = "
+                                 "\"203.0.113.10\"; } ); } );\n");
+  EXPECT_EQ(
+      problems(file),
+      (Lines{
+          path("control.conf") +
+              ":2: log_level = \"loud\" is unknown; write one of: trace, debug, info, warn, error",
+          file +
+              ":3: metrics = \"x\" is not ADDRESS:PORT; write one as in \"127.0.0.1:9107\" or \"[::1]:9107\"",
+          file + ":8: the DIP 203.0.113.10 is the MUX's own address; write the server's"}));
+}
+
+TEST_F(ParseFiles, TwiceInTwoFilesNamesBoth) {
+  write("more.conf", "kernel_interface = \"sluice0\"; } );\n");
+  write("ports.conf",
+        "ports = ( { name = \"a\"; device = \"d0\"; },\n { name = \"b\";\n device = \"d0\"; } );\n");
+  write("workers.conf", "workers = ( { lcore = 1; } );");
+  const std::string file =
+      write("main.conf", "dataplane: {\n@include \"workers.conf\"\n@include \"ports.conf\"\n};\n");
+  EXPECT_EQ(problems(file),
+            Lines{path("ports.conf") +
+                  ":3: device = \"d0\" is given already at line 1; give each port its own device"});
+}
+
+TEST_F(ParseFiles, AnIncludeThatIsNotThereIsAnErrorOfTheLineThatAsks) {
+  const std::string file = write("main.conf", "control: {\n  @include \"none.conf\"\n};\n");
+  EXPECT_EQ(problems(file),
+            Lines{file + ":2: the included file " + path("none.conf") +
+                  " cannot be read (No such file or directory); name a file that exists and may be read"});
+}
+
+TEST_F(ParseFiles, AnIncludeOfADirectoryDoesNotEndTheProcess) {
+  const std::string file = write("main.conf", "@include \"/\"\n");
+  EXPECT_EQ(problems(file),
+            Lines{file + ":1: the included file / cannot be read (Is a directory); name a file that "
+                         "exists and may be read"});
+}
+
+TEST_F(ParseFiles, AnIncludeOfItselfEnds) {
+  const std::string file = write("main.conf", "# again\n@include \"main.conf\"\n");
+  EXPECT_EQ(problems(file), Lines{file + ":2: files include each other more than 10 deep; does " + file +
+                                  " include itself?"});
+}
+
+TEST_F(ParseFiles, AnIncludeWithoutAQuotedNameIsRefused) {
+  const std::string file = write("main.conf", "@include more.conf\n");
+  EXPECT_EQ(problems(file),
+            Lines{file + ":1: @include needs a file name in quotes, as in @include \"services.conf\""});
+}
+
+TEST_F(ParseFiles, AnIncludeInsideAListIsRefused) {
+  const std::string file = write("main.conf", "services: (\n@include \"web.conf\"\n);\n");
+  EXPECT_EQ(
+      problems(file),
+      Lines{file + ":2: @include stands inside a list; include whole settings, as in services: ( … );"});
+}
+
+TEST(AddressPort, IsReadAndPrinted) {
+  for (const char* text : {"10.1.0.11", "10.1.0.11:8080", "2001:db8::1", "[2001:db8::1]:65535"}) {
+    const auto value = parse_address_port(text);
+    ASSERT_TRUE(value.has_value()) << text;
+    EXPECT_EQ(to_string(*value), text);
+  }
+  for (const char* text :
+       {"", ":", "10.1.0.11:", "10.1.0.11:0", "10.1.0.11:65536", "10.1.0.11:80x", "[10.1.0.11]:80",
+        "[2001:db8::1]", "[2001:db8::1]:", "[2001:db8::1:80", "dip1:80", "10.1.0.11:+80"})
+    EXPECT_FALSE(parse_address_port(text).has_value()) << text;
+}
+
+TEST(Words, ReadBackWhatTheyPrint) {
+  for (const auto& each : words<Scheduler>())
+    EXPECT_EQ(from_word<Scheduler>(to_word(each.value)), each.value);
+  for (const auto& each : words<HealthType>())
+    EXPECT_EQ(from_word<HealthType>(to_word(each.value)), each.value);
+  EXPECT_EQ(list_words<AtDeadline>(), "timeout, reset, keep");
+  EXPECT_FALSE(from_word<Protocol>("TCP").has_value());
+}
+
+}  // namespace
+}  // namespace sluice::config::test
