@@ -28,8 +28,8 @@ std::string sentence(const std::string& name, const std::string& what, int error
 
 // Files of the network namespace that this thread is in. Where /proc/sys is read-only, or IPv6 is off, these
 // stay as they are: then link-local addresses come a second later, or adding an IPv6 address says why not.
-void set_ipv6(const std::string& name, const char* key, int value) {
-  std::ofstream file("/proc/sys/net/ipv6/conf/" + name + '/' + key);
+void set_switch(const std::string& name, const std::string& key, int value) {
+  std::ofstream file("/proc/sys/net/" + key.substr(0, 4) + "/conf/" + name + key.substr(4));
   file << value;
 }
 
@@ -114,9 +114,10 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
   Done& done = done_[name];
   if (done.ifindex != ifindex) done = {ifindex, {}, {}};  // made anew: nothing of ours is on it
 
-  set_ipv6(name, "accept_dad", 0);
+  set_switch(name, "ipv6/accept_dad", 0);
+  set_switch(name, "ipv4/promote_secondaries", 1);
   const auto is_v6 = [](const config::InterfaceAddress& a) { return !a.address.is_v4(); };
-  if (std::ranges::any_of(settings.addresses, is_v6)) set_ipv6(name, "disable_ipv6", 0);
+  if (std::ranges::any_of(settings.addresses, is_v6)) set_switch(name, "ipv6/disable_ipv6", 0);
   if (auto error = set_link(socket, found, settings)) return error;
   if (auto error = set_addresses(socket, done, settings)) return error;
   if (!settings.up) {
@@ -130,16 +131,21 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
 
 std::optional<std::string> InterfaceSetup::set_addresses(nl_sock* socket, Done& done,
                                                          const InterfaceSettings& settings) {
-  for (const auto& address : settings.addresses) {
+  const auto add = [&](const config::InterfaceAddress& address) {
     const auto wanted = to_rtnl(done.ifindex, address);
-    const int result = rtnl_addr_add(socket, wanted.get(), NLM_F_CREATE | NLM_F_REPLACE);
-    if (result < 0) return sentence(settings.name, "adding the address " + text(address), result);
+    return rtnl_addr_add(socket, wanted.get(), NLM_F_CREATE | NLM_F_REPLACE);
+  };
+  for (const auto& address : settings.addresses) {
+    if (const int result = add(address); result < 0)
+      return sentence(settings.name, "adding the address " + text(address), result);
     if (std::ranges::find(done.addresses, address) == done.addresses.end()) done.addresses.push_back(address);
   }
   // Removed after the new ones are there, so that there is always one to speak from.
-  const std::vector<config::InterfaceAddress> ours = done.addresses;
-  for (const auto& address : ours) {
-    if (std::ranges::find(settings.addresses, address) != settings.addresses.end()) continue;
+  std::vector<config::InterfaceAddress> former = done.addresses;
+  std::erase_if(former, [&](const auto& address) {
+    return std::ranges::find(settings.addresses, address) != settings.addresses.end();
+  });
+  for (const auto& address : former) {
     const auto unwanted = to_rtnl(done.ifindex, address);
     const int result = rtnl_addr_delete(socket, unwanted.get(), 0);
     if (result < 0 && result != -NLE_NOADDR)

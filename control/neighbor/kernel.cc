@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr unsigned kAllKinds = (1u << kKinds) - 1;
-constexpr std::size_t kMessagesPerTurn = 32;   // datagrams read before the loop's other work has its turn
+constexpr int kBytesPerTurn = 64 * 1024;       // read (about 1 ms) before the loop's other work has its turn
 constexpr unsigned kDisturbedPasses = 5;       // dumps in a row that events may run into
 constexpr std::size_t kRequestsPerTick = 256;  // neighbours asked for at once
 constexpr std::size_t kNeighborsAsked = 4096;  // within one interval
@@ -113,7 +113,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
 
 // Reads what is there, a bounded part at a time, and waits for more.
 void KernelTables::Impl::read_events() {
-  for (std::size_t i = 0; i < kMessagesPerTurn; ++i) {
+  for (int left = kBytesPerTurn; left > 0;) {
     sockaddr_nl from{};
     unsigned char* bytes = nullptr;
     const int length = nl_recv(events.get(), &from, &bytes, nullptr);
@@ -123,6 +123,7 @@ void KernelTables::Impl::read_events() {
       lost();
       break;
     }
+    left -= length;
     if (from.nl_pid != 0) continue;  // another process, not the kernel
     take(reinterpret_cast<nlmsghdr*>(bytes), static_cast<std::size_t>(length));
   }
@@ -318,6 +319,9 @@ const Mirror& KernelTables::mirror() const {
 }
 bool KernelTables::synced() const {
   return impl_->dumped == kAllKinds;
+}
+bool KernelTables::quiet() const {
+  return synced() && !impl_->round_started && !impl_->dump_due && !impl_->is_notify_due;
 }
 const KernelStatistics& KernelTables::statistics() const {
   return impl_->statistics;

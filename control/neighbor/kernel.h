@@ -66,8 +66,9 @@ struct InterfaceSettings {
   std::uint32_t mtu = 0;          // 0: leave it as it is
   std::vector<config::InterfaceAddress> addresses;
   std::optional<IpAddress> gateway, gateway6;
-  std::uint32_t priority =
-      kDefaultRoutePriority;  // of the default routes; one per port when several have one
+  // Of the default routes. 0: kDefaultRoutePriority plus the position in KernelOptions::interfaces, so that
+  // of several ports with a gateway the first one's is taken while that port is up.
+  std::uint32_t priority = 0;
   bool up = true;
 };
 
@@ -84,6 +85,9 @@ class KernelTables {
   [[nodiscard]] Answer lookup(const IpAddress& destination) const { return mirror().lookup(destination); }
   // All four kinds have been dumped once: before that, "no route" may only mean "not read yet".
   [[nodiscard]] bool synced() const;
+  // No dump is running or due and no change waits to be told: what we know is what the kernel had when we
+  // last looked, confirmed.
+  [[nodiscard]] bool quiet() const;
   [[nodiscard]] const KernelStatistics& statistics() const;
 
   void set_interfaces(std::vector<std::string> names);
@@ -109,7 +113,8 @@ class KernelTables {
   // IPv6 duplicate address detection is switched off on this interface, for its link-local address too: its
   // probes would leave through a dataplane that does not run yet and prove nothing, and until they end (1 s
   // and more) the kernel could not resolve a next hop. IIPs get their own conflict check (A6).
-  // Returns none, or one sentence: what failed on which interface and why.
+  // Secondary IPv4 addresses are kept when the first is removed (promote_secondaries), or the kernel would
+  // remove those of others with ours. Returns none, or one sentence: what failed on which interface and why.
   std::optional<std::string> configure_interface(const InterfaceSettings& settings);
 
  private:
