@@ -1,14 +1,12 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""scripts/test: every test of Sluice, or the parts that are named. Ends with one line: N passed, N failed.
+"""every test of Sluice, or the parts that are named; ends with one line: N passed, N failed
 
 A test that is skipped, disabled or missing counts as failed."""
 import argparse
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -177,9 +175,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     for name, (_, text) in PARTS.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
-    parser.add_argument("--no-setup", action="store_true", help="do not look for missing Debian packages")
     arguments = vars(parser.parse_args())
-    return [name for name in PARTS if arguments[name]] or list(PARTS), arguments["no_setup"]
+    return [name for name in PARTS if arguments[name]] or list(PARTS)
 
 
 @contextlib.contextmanager
@@ -194,14 +191,9 @@ def some_hugepages():
 
 
 def main():
-    names, no_setup = parse_arguments()
+    names = parse_arguments()
     # SIGTERM ends like Ctrl-C: labs are taken down, hugepages given back.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not no_setup and step([ROOT / "scripts" / "setup"]) != 0:
-        return 1
-    if not shutil.which("meson"):
-        print("test: meson is not installed: scripts/setup", file=sys.stderr)
-        return 1
     tally = Tally()
     with some_hugepages():
         for name in names:

@@ -8,6 +8,9 @@ process    daemons in those hosts: start, wait until they serve, stop
 programs   what runs where: nginx, the agent, sluiced, and their configuration files
 hugepages  as many as the MUXes need, given back afterwards
 lab        all of it in order: up, down, status
+cli        the verbs of scripts/lab
+traffic    requests from a client; load and echo run inside the hosts
+tour       the story that scripts/demo tells
 """
 
 

@@ -1,9 +1,8 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""scripts/lab: clients, a router, MUXes and servers with real kernels, in network namespaces of their own.
+"""clients, a router, MUXes and servers with real kernels, in network namespaces of their own
 
-See docs/lab.md for the picture; scripts/lablib/topology.py is the list of what there is."""
+The verbs of scripts/lab; docs/lab.md has the picture, topology.py the list of what there is."""
 import argparse
 import os
 import subprocess
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lablib import LabError, hugepages  # noqa: E402
 from lablib.lab import ROOT, Lab, describe  # noqa: E402

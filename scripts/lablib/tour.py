@@ -1,10 +1,9 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""scripts/demo [--keep]: Sluice in two minutes, on a lab of real kernels. Every chapter checks what it shows.
+"""Sluice in two minutes, on a lab of real kernels; every chapter checks what it shows
 
-Installs what is missing, builds, raises the lab (docs/lab.md), and leaves a clean machine; --keep leaves the lab up.
-Exit 0 only if every chapter held."""
+The story that scripts/demo tells: builds, raises the lab (docs/lab.md), and leaves a clean machine; --keep leaves the lab
+up. Exit 0 only if every chapter held."""
 import argparse
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from lablib import LabError  # noqa: E402
@@ -162,8 +161,7 @@ The lab stays up. What to type next:
 
 
 def prepare():
-    """What is missing is installed, what changed is built."""
-    subprocess.run([ROOT / "scripts" / "setup", "build", "lab"], check=True)
+    """What changed is built."""
     build = ROOT / "build"
     if not (build / "build.ninja").exists():
         subprocess.run(["meson", "setup", build, ROOT], check=True)
