@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "dataplane/stage/stages.h"
+
+#include <rte_mbuf.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "dataplane/io/port.h"
+#include "dataplane/wire/checksum.h"
+#include "dataplane/wire/headers.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/parts.h"
+
+namespace sluice::bench {
+namespace {
+
+constexpr unsigned kRounds = 20'000;
+constexpr const char* kStages[] = {"parse", "join_fragments", "match_service", "select_group", "select_dip",
+                                   "fit",   "encapsulate",    "next_hop"};
+constexpr unsigned kStageCount = std::size(kStages);
+
+// All that a worker has, without the worker.
+class Bench {
+ public:
+  explicit Bench(const WorldShape& shape)
+      : tables_(make_snapshot(shape)),
+        frames_(make_frames(shape)),
+        pool_(8'191, 1'500),
+        fragments_(tables_->slot_hash, {}),
+        answer_rate_(1'000, 1'000, rte_get_tsc_hz()) {}
+
+  // One burst through all stages; stamps[k] is taken before stage k, and the last one at the end.
+  void run(std::uint64_t (&stamps)[kStageCount + 1]) {
+    fill();
+    const Snapshot& tables = *tables_;
+    stamps[0] = stamp();
+    parse(burst_);
+    stamps[1] = stamp();
+    join_fragments(burst_, tables, fragments_, stamps[0], counters_);
+    stamps[2] = stamp();
+    match_service(burst_, tables, counters_, answer_rate_);
+    stamps[3] = stamp();
+    select_group(burst_, tables, false);
+    stamps[4] = stamp();
+    select_dip(burst_, tables);
+    stamps[5] = stamp();
+    keep(fit(burst_, tables));
+    stamps[6] = stamp();
+    encapsulate(burst_, tables, counters_);
+    stamps[7] = stamp();
+    next_hop(burst_, tables);
+    stamps[8] = stamp();
+  }
+
+  // The burst of the last run() is as it should be when it leaves.
+  void check(bool v6) const {
+    if (burst_.live != ~0ull) throw std::runtime_error("not every packet came through the stages");
+    for (unsigned i = 0; i < kBurstPackets; ++i) {
+      const auto* ip4 = burst_.at<Ipv4Header>(i, sizeof(EthernetHeader));
+      const auto* ip6 = burst_.at<Ipv6Header>(i, sizeof(EthernetHeader));
+      const bool right = v6 ? ip6->next_header == kProtoIpv6
+                            : ip4->protocol == kProtoIpv4 && ipv4_checksum_holds(*ip4) &&
+                                  ipv4_checksum_holds(ip4[1]) && ip4[1].ttl == 63;
+      if (!right) throw std::runtime_error("a packet left with a wrong header");
+    }
+  }
+
+  void empty() { rte_pktmbuf_free_bulk(burst_.packet.data(), kBurstPackets); }
+
+ private:
+  // As a port's receive does it: buffers from the pool, bytes copied in.
+  void fill() {
+    if (rte_pktmbuf_alloc_bulk(pool_.get(), burst_.packet.data(), kBurstPackets) != 0) {
+      throw std::runtime_error("no packet buffers");
+    }
+    for (unsigned i = 0; i < kBurstPackets; ++i) {
+      const Frame& frame = frames_[next_];
+      next_ = next_ + 1 == frames_.size() ? 0 : next_ + 1;
+      rte_mbuf* m = burst_.packet[i];
+      m->port = 0;
+      m->ol_flags = 0;
+      std::memcpy(rte_pktmbuf_append(m, frame.size), frame.bytes.data(), frame.size);
+    }
+    burst_.begin(kBurstPackets);
+  }
+
+  std::unique_ptr<const Snapshot> tables_;
+  std::vector<Frame> frames_;
+  io::PacketPool pool_;
+  FragmentTable fragments_;
+  TokenBucket answer_rate_;
+  WorkerCounters counters_;
+  Burst burst_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+nlohmann::json measure_stages(const WorldShape& shape) {
+  Bench bench(shape);
+  std::vector<std::uint32_t> cycles[kStageCount];
+  for (unsigned round = 0; round < kRounds; ++round) {
+    std::uint64_t stamps[kStageCount + 1];
+    bench.run(stamps);
+    if (round % 64 == 0) bench.check(shape.v6);
+    bench.empty();
+    for (unsigned k = 0; k < kStageCount; ++k) {
+      cycles[k].push_back(static_cast<std::uint32_t>(stamps[k + 1] - stamps[k]));
+    }
+  }
+  const double overhead = stamp_cycles();
+  nlohmann::json out;
+  for (unsigned k = 0; k < kStageCount; ++k) {
+    out[kStages[k]] = ns_of(std::max(0.0, median(cycles[k]) - overhead)) / kBurstPackets;
+  }
+  return out;
+}
+
+}  // namespace sluice::bench
