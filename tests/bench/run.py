@@ -24,6 +24,7 @@ from lablib import hugepages  # noqa: E402
 BUILD = Path(os.environ.get("SLUICE_BUILD_BENCH", ROOT / "build-bench"))
 HUGEPAGES = 450  # of 2 MiB: the buffers of 100,000 preloaded packets and of those under way
 FLOWS, FEW_FLOWS, DIPS = 100_000, 4_096, 1_000
+PARTS = ["paths", "sluiced", "stages", "tables"]
 STAGES = {
     "parse": "all checks of the frame, the flow key",
     "join_fragments": "no fragment among them",
@@ -36,15 +37,10 @@ STAGES = {
 }
 
 
-def build():
+def build(parts):
     if not (BUILD / "build.ninja").exists():
         run_quietly(["meson", "setup", BUILD, ROOT, "-Dbuildtype=release", "-Db_lto=true", "-Dbench=true"])
-    run_quietly(["ninja", "-C", BUILD, "tests/bench/sluice-bench", *(["sluiced", "sluicectl"] if has_sluiced() else [])])
-
-
-def has_sluiced():
-    targets = json.loads(subprocess.run(["meson", "introspect", "--targets", BUILD], capture_output=True, check=True).stdout)
-    return any(target["name"] == "sluiced" for target in targets)
+    run_quietly(["ninja", "-C", BUILD, "tests/bench/sluice-bench", *(["sluiced", "sluicectl"] if "sluiced" in parts else [])])
 
 
 def run_quietly(argv):
@@ -95,7 +91,7 @@ class Run:
         add(reference, self.testpmd("5tswap", capture, flows), "swaps MACs, addresses, ports", reference=reference)
         ours = self.path(capture, flows, *shape)
         add(f"stateless path, {label}", ours, "receive, all stages, send", reference=reference)
-        if has_sluiced() and not shape:
+        if "sluiced" in self.options.parts and not shape:
             add(f"sluiced, {label}", self.sluiced(capture, flows), "the same as a program, with control", reference=reference)
 
     def stages(self, reference):
@@ -107,17 +103,27 @@ class Run:
         for row, ns in self.program("tables", "--flows", FLOWS).items():
             self.table.add(row, ns, "", unit="ns/key")
 
+    def paths(self, captures):
+        many, few, v6 = captures
+        self.compare(many, FLOWS, "100k flows")
+        self.compare(few, FEW_FLOWS, "4k flows")
+        self.compare(v6, FLOWS, "IPv6", "--v6")
+        several = self.path(many, FLOWS, "--groups", 10)
+        self.table.add("stateless path, 10 groups", several, "Toeplitz besides", reference="testpmd 5tswap, 100k flows")
+
     def all(self):
-        many, few = self.capture("many.pcap", "--flows", FLOWS), self.capture("few.pcap", "--flows", FEW_FLOWS)
-        v6 = self.capture("v6.pcap", "--flows", FLOWS, "--v6")
+        captures = (
+            self.capture("many.pcap", "--flows", FLOWS),
+            self.capture("few.pcap", "--flows", FEW_FLOWS),
+            self.capture("v6.pcap", "--flows", FLOWS, "--v6"),
+        )
         for _ in range(self.options.repeat):
-            self.compare(many, FLOWS, f"{FLOWS // 1000}k flows")
-            self.compare(few, FEW_FLOWS, f"{FEW_FLOWS // 1000}k flows")
-            self.compare(v6, FLOWS, "IPv6", "--v6")
-            several = self.path(many, FLOWS, "--groups", 10)
-            self.table.add("stateless path, 10 groups", several, "Toeplitz besides", reference=f"testpmd 5tswap, {FLOWS // 1000}k flows")
-            self.stages(f"testpmd 5tswap, {FEW_FLOWS // 1000}k flows")
-            self.tables()
+            if "paths" in self.options.parts:
+                self.paths(captures)
+            if "stages" in self.options.parts:
+                self.stages("testpmd 5tswap, 4k flows")
+            if "tables" in self.options.parts:
+                self.tables()
         return self.table
 
 
@@ -126,10 +132,11 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--repeat", type=int, default=3, help="repetitions of everything, at least 3 (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one measurement (default %(default)s)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="only these (default: all)")
     options = parser.parse_args()
     if options.repeat < 3:
         parser.error("fewer than 3 repetitions have no middle: --repeat 3 or more")
-    build()
+    build(options.parts)
     about = machine()
     added = hugepages.take(HUGEPAGES)
     if added is None:
