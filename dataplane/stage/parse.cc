@@ -176,12 +176,22 @@ DropReason parse_transport(Reader& r, Layout& layout, FlowKey& key) {
   }
 }
 
-DropReason check_source(const IpAddress& source, const IpAddress& destination) {
+// The same rules for both families; the addresses are looked at where they lie in the frame.
+DropReason check_source4(Big32 source, Big32 destination) {
+  const std::uint32_t number = source.value();
+  if (source == destination) return DropReason::kSourceIsDestination;
+  if (number >> 28 == 0xe) return DropReason::kSourceMulticast;
+  if (number >> 24 == 127) return DropReason::kSourceLoopback;
+  if (number == 0) return DropReason::kSourceUnspecified;
+  if (number == 0xffffffff) return DropReason::kSourceBroadcast;
+  return kFine;
+}
+
+DropReason check_source6(const IpAddress& source, const IpAddress& destination) {
   if (source == destination) return DropReason::kSourceIsDestination;
   if (source.is_multicast()) return DropReason::kSourceMulticast;
   if (source.is_loopback()) return DropReason::kSourceLoopback;
   if (source.is_unspecified()) return DropReason::kSourceUnspecified;
-  if (source == IpAddress::v4(Big32(0xffffffff))) return DropReason::kSourceBroadcast;
   return kFine;
 }
 
@@ -203,11 +213,12 @@ DropReason parse_ipv4(Reader& r, bool checksum_known_good, Parsed& p, FlowKey& k
   key.source = IpAddress::v4(ip->source);
   key.destination = IpAddress::v4(ip->destination);
   key.protocol = ip->protocol;
-  if (key.destination.is_multicast() || ip->destination.raw() == 0xffffffff) {
+  const std::uint32_t destination = ip->destination.value();
+  if (destination >> 28 == 0xe || destination == 0xffffffff) {
     p.punt = true;
     return kFine;
   }
-  if (const DropReason bad = check_source(key.source, key.destination); bad != kFine) [[unlikely]] {
+  if (const DropReason bad = check_source4(ip->source, ip->destination); bad != kFine) [[unlikely]] {
     return bad;
   }
   const unsigned flags_offset = ip->flags_offset.value();
@@ -246,7 +257,7 @@ DropReason parse_ipv6(Reader& r, Parsed& p, FlowKey& key) {
     p.punt = true;
     return kFine;
   }
-  if (const DropReason bad = check_source(key.source, key.destination); bad != kFine) [[unlikely]] {
+  if (const DropReason bad = check_source6(key.source, key.destination); bad != kFine) [[unlikely]] {
     return bad;
   }
   if (key.source.is_v4() || key.destination.is_v4()) return DropReason::kMappedAddress;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -20,11 +21,11 @@ namespace sluice {
 struct alignas(4) IpAddress {
   std::array<std::uint8_t, 16> byte{};
 
-  static IpAddress v4(Big32 address) {
-    IpAddress a;
-    a.byte[10] = a.byte[11] = 0xff;
-    std::memcpy(&a.byte[12], &address, 4);
-    return a;
+  // Put together as two words: addresses are read back as words at once, and a cpu forwards a store to a later
+  // load only when one store covers the load.
+  static constexpr IpAddress v4(Big32 address) {
+    const auto low = std::bit_cast<std::uint64_t>(std::array{Big32(0x0000ffff), address});
+    return std::bit_cast<IpAddress>(std::array<std::uint64_t, 2>{0, low});
   }
   static IpAddress v6(const void* sixteen_bytes) {
     IpAddress a;

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/machine.h"
+
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "dataplane/io/eal.h"
+
+namespace sluice {
+namespace {
+
+constexpr unsigned kOutboxPackets = 4096;
+constexpr std::uint64_t kKernelPacketsPerS = 20'000,
+                        kKernelPacketsAtOnce = 1'000;  // a port's punts by one worker
+constexpr unsigned kFragmentLifeMs = 1'000, kFragmentHoldMs = 200;
+constexpr std::chrono::microseconds kAnswerPoll{200};
+
+std::vector<unsigned> worker_lcores(const config::Dataplane& dataplane) {
+  std::vector<unsigned> lcores;
+  for (const config::Worker& worker : dataplane.workers) lcores.push_back(worker.lcore);
+  return lcores;
+}
+
+unsigned tier1_workers(const config::Dataplane& dataplane) {
+  return static_cast<unsigned>(std::ranges::count_if(dataplane.workers, &config::Worker::tier1));
+}
+
+int run_worker(void* worker) {
+  static_cast<Worker*>(worker)->run();
+  return 0;
+}
+
+void free_packets(rte_ring* ring) {
+  void* packet = nullptr;
+  while (rte_ring_dequeue(ring, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
+}
+
+}  // namespace
+
+struct Machine::Question {
+  ExplainRequest request;
+  Explained done;
+};
+
+Machine::Eal::Eal(const config::Dataplane& dataplane) {
+  io::start_eal(dataplane.eal, worker_lcores(dataplane));
+}
+Machine::Eal::~Eal() {
+  io::stop_eal();
+}
+
+Machine::Machine(const config::Dataplane& dataplane, const HashKey& hash_key)
+    : dataplane_(dataplane), eal_(dataplane_) {
+  open_ports(hash_key);
+  make_kernel_path();
+}
+
+void Machine::open_ports(const HashKey& hash_key) {
+  const auto workers = static_cast<std::uint16_t>(dataplane_.workers.size());
+  const auto rx_wanted = static_cast<std::uint16_t>(tier1_workers(dataplane_));
+  std::uint16_t mtu = 0;
+  for (const config::Port& port : dataplane_.ports) mtu = std::max(mtu, port.mtu);
+  const auto queues = static_cast<unsigned>(dataplane_.ports.size()) * workers;
+  pool_ = std::make_unique<io::PacketPool>(
+      dataplane_.buffers ? dataplane_.buffers : io::buffers_for(queues, queues, workers), mtu);
+  for (const config::Port& port : dataplane_.ports) {
+    const io::PortSettings settings{.name = port.name,
+                                    .device = port.device,
+                                    .mtu = port.mtu,
+                                    .rx_queues = port.queues ? port.queues : rx_wanted,
+                                    .tx_queues = port.queues ? port.queues : workers,
+                                    .hash_key = hash_key};
+    ports_.push_back(std::make_unique<io::Port>(settings, pool_->get()));
+    const io::Port& opened = *ports_.back();
+    if (opened.rx_queues() < rx_wanted) {
+      remarks_.push_back(
+          "port " + port.name + " has " + std::to_string(opened.rx_queues()) + " receive queues for " +
+          std::to_string(rx_wanted) + " tier-1 workers: workers from lcore " +
+          std::to_string(dataplane_.workers[opened.rx_queues()].lcore) + " on receive nothing from it");
+    }
+    Outbox outbox;
+    const std::string name = "sluice-out-" + std::to_string(outboxes_.size());
+    outbox.ring = rte_ring_create(name.c_str(), kOutboxPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
+    if (!outbox.ring) throw std::runtime_error("no memory for the outbox of port " + port.name);
+    outboxes_.push_back(outbox);
+  }
+}
+
+void Machine::make_kernel_path() {
+  std::vector<io::KernelPath::Link> links;
+  for (unsigned i = 0; i < dataplane_.ports.size(); ++i) {
+    const config::Port& port = dataplane_.ports[i];
+    if (port.kernel_interface.empty()) continue;
+    links.push_back({i, port.kernel_interface, port.vlan, port.mtu, outboxes_[i].ring});
+  }
+  kernel_ = std::make_unique<io::KernelPath>(std::move(links), pool_->get());
+}
+
+WorkerSettings Machine::settings_of(unsigned index) const {
+  const config::Worker& worker = dataplane_.workers[index];
+  WorkerSettings settings;
+  settings.index = index;
+  settings.lcore = worker.lcore;
+  settings.adaptive_idle = dataplane_.idle == config::Idle::kAdaptive;
+  settings.pool = pool_->get();
+  const std::uint64_t hz = rte_get_tsc_hz();
+  settings.fragments.life_tsc = hz / 1000 * kFragmentLifeMs;
+  settings.fragments.hold_tsc = hz / 1000 * kFragmentHoldMs;
+  const auto tier1_before =
+      static_cast<std::uint16_t>(std::count_if(dataplane_.workers.begin(), dataplane_.workers.begin() + index,
+                                               [](const config::Worker& w) { return w.tier1; }));
+  for (unsigned p = 0; p < ports_.size(); ++p) {
+    const io::Port& port = *ports_[p];
+    if (worker.tier1 && tier1_before < port.rx_queues()) {
+      settings.receive.push_back({static_cast<std::uint8_t>(p), port.dpdk_port(), tier1_before,
+                                  port.reads_file(), port.offers_rss()});
+    }
+    PortLane lane;
+    lane.dpdk_port = port.dpdk_port();
+    lane.owns_queue = index < port.tx_queues();
+    lane.tx_queue = static_cast<std::uint16_t>(lane.owns_queue ? index : 0);
+    lane.outbox = outboxes_[p].ring;
+    lane.to_kernel = kernel_->to_kernel(p);
+    lane.kernel_rate = TokenBucket(kKernelPacketsPerS, kKernelPacketsAtOnce, hz);
+    settings.lanes.push_back(lane);
+    settings.outboxes.push_back(outboxes_[p].owner == index ? outboxes_[p].ring : nullptr);
+  }
+  return settings;
+}
+
+void Machine::make_workers() {
+  for (unsigned i = 0; i < dataplane_.workers.size(); ++i) {
+    exchanges_.push_back(std::make_unique<Exchange>("sluice-door-" + std::to_string(i)));
+    workers_.push_back(std::make_unique<Worker>(settings_of(i), *publisher_, *exchanges_[i]));
+  }
+}
+
+void Machine::start(std::unique_ptr<const Snapshot> first) {
+  publisher_ =
+      std::make_unique<Publisher>(std::move(first), static_cast<unsigned>(dataplane_.workers.size()));
+  make_workers();
+  for (const auto& port : ports_) port->start();
+  kernel_->start();
+  for (const auto& worker : workers_) {
+    if (const int error = rte_eal_remote_launch(run_worker, worker.get(), worker->lcore())) {
+      throw std::runtime_error("worker lcore " + std::to_string(worker->lcore()) +
+                               " does not start: " + rte_strerror(-error));
+    }
+  }
+  running_ = true;
+}
+
+void Machine::stop() {
+  if (!running_) return;
+  running_ = false;
+  // First those that feed others.
+  for (const auto& worker : workers_) worker->stop();
+  for (const auto& worker : workers_) rte_eal_wait_lcore(worker->lcore());
+  kernel_->stop();
+  for (const auto& port : ports_) port->stop();
+}
+
+Machine::~Machine() {
+  stop();
+  for (const Outbox& outbox : outboxes_) {
+    free_packets(outbox.ring);
+    rte_ring_free(outbox.ring);
+  }
+}
+
+std::vector<MacAddress> Machine::macs() const {
+  std::vector<MacAddress> macs;
+  for (const auto& port : ports_) macs.push_back(port->mac());
+  return macs;
+}
+
+std::uint64_t Machine::queued(unsigned port) const {
+  return kernel_->held(port) + rte_ring_count(outboxes_[port].ring);
+}
+
+void Machine::register_writers(metrics::Totals& totals) const {
+  for (const auto& worker : workers_) totals.add_writer(&worker->counters());
+  totals.add_writer(&kernel_->counters());
+  totals.set_queued([this](unsigned port) { return queued(port); });
+}
+
+std::vector<rpc::PortFacts> Machine::port_facts() const {
+  std::vector<rpc::PortFacts> facts;
+  for (unsigned i = 0; i < ports_.size(); ++i) {
+    const io::Port& port = *ports_[i];
+    const config::Port& asked = dataplane_.ports[i];
+    facts.push_back({.name = asked.name,
+                     .device = asked.device,
+                     .driver = port.driver(),
+                     .kernel_interface = asked.kernel_interface,
+                     .mac = port.mac(),
+                     .mtu = asked.mtu,
+                     .vlan = asked.vlan,
+                     .rx_queues = port.rx_queues(),
+                     .tx_queues = port.tx_queues(),
+                     .offers_rss = port.offers_rss(),
+                     .link_up = [&port] { return port.link_up(); },
+                     .missed_packets = [&port] { return port.missed_packets(); }});
+  }
+  return facts;
+}
+
+std::vector<rpc::WorkerFacts> Machine::worker_facts() const {
+  std::vector<rpc::WorkerFacts> facts;
+  for (unsigned i = 0; i < workers_.size(); ++i) {
+    const config::Worker& asked = dataplane_.workers[i];
+    facts.push_back({asked.lcore, asked.tier1, asked.tier2, &workers_[i]->counters()});
+  }
+  return facts;
+}
+
+bool Machine::explain(boost::asio::io_context& io, const FlowKey& key, bool opens_flow, Explained done) {
+  auto question = std::make_unique<Question>();
+  question->request.key = key;
+  question->request.opens_flow = opens_flow;
+  question->done = std::move(done);
+  if (!exchanges_.front()->submit(&question->request)) return false;
+  questions_.push_back(std::move(question));
+  if (!poll_timer_) poll_timer_ = std::make_unique<boost::asio::steady_timer>(io);
+  if (questions_.size() == 1) poll_answers();
+  return true;
+}
+
+void Machine::poll_answers() {
+  while (const ExplainRequest* answered = exchanges_.front()->collect()) {
+    const auto at = std::ranges::find_if(questions_, [&](const auto& q) { return &q->request == answered; });
+    const std::unique_ptr<Question> question = std::move(*at);
+    questions_.erase(at);
+    question->done(question->request.answer);
+  }
+  if (questions_.empty()) return;
+  poll_timer_->expires_after(kAnswerPoll);
+  poll_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (!error) poll_answers();
+  });
+}
+
+}  // namespace sluice

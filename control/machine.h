@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The machine room of sluiced: EAL, ports, workers and the doors between them and control, put together from
+// the configuration. main.cc and machine.cc are the only files that know both sides. Control thread.
+#pragma once
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/config/model.h"
+#include "control/maps/live.h"
+#include "control/metrics/totals.h"
+#include "control/rpc/appliance.h"
+#include "dataplane/door/exchange.h"
+#include "dataplane/door/publish.h"
+#include "dataplane/io/kernel_path.h"
+#include "dataplane/io/port.h"
+#include "dataplane/worker/worker.h"
+
+struct rte_ring;
+
+namespace sluice {
+
+using HashKey = std::array<std::uint8_t, 40>;
+
+class Machine {
+ public:
+  // Starts EAL, opens the ports and makes the TAPs; no packet flows yet. Throws std::runtime_error with one
+  // sentence that names the remedy.
+  Machine(const config::Dataplane& dataplane, const HashKey& hash_key);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  [[nodiscard]] std::vector<MacAddress> macs() const;
+  // Starts ports, workers and the kernel path on this first snapshot: from here on packets flow.
+  void start(std::unique_ptr<const Snapshot> first);
+  [[nodiscard]] Publisher& publisher() { return *publisher_; }
+  // Workers finish what has come in, then everything stops. A file that a port reads is read to its end.
+  void stop();
+
+  void register_writers(metrics::Totals& totals) const;
+  [[nodiscard]] std::vector<rpc::PortFacts> port_facts() const;
+  [[nodiscard]] std::vector<rpc::WorkerFacts> worker_facts() const;
+  [[nodiscard]] std::uint32_t buffers() const { return pool_->buffers(); }
+  [[nodiscard]] std::uint32_t free_buffers() const { return pool_->free_buffers(); }
+  // Sentences for the log: queues that nobody serves, workers without one.
+  [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
+
+  using Explained = std::function<void(const Explanation&)>;
+  // Asks the first worker. False: it is busy with earlier questions.
+  bool explain(boost::asio::io_context& io, const FlowKey& key, bool opens_flow, Explained done);
+
+ private:
+  struct Outbox {
+    rte_ring* ring = nullptr;
+    unsigned owner = 0;  // the worker that empties it
+  };
+  struct Question;
+
+  void open_ports(const HashKey& hash_key);
+  void make_kernel_path();
+  void make_workers();
+  [[nodiscard]] WorkerSettings settings_of(unsigned worker) const;
+  [[nodiscard]] std::uint64_t queued(unsigned port) const;
+  void poll_answers();
+
+  const config::Dataplane dataplane_;
+  struct Eal {
+    Eal(const config::Dataplane& dataplane);
+    ~Eal();
+  } eal_;
+  std::unique_ptr<io::PacketPool> pool_;
+  std::vector<std::unique_ptr<io::Port>> ports_;
+  std::vector<Outbox> outboxes_;
+  std::unique_ptr<io::KernelPath> kernel_;
+  std::unique_ptr<Publisher> publisher_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::string> remarks_;
+  std::vector<std::unique_ptr<Question>> questions_;
+  std::unique_ptr<boost::asio::steady_timer> poll_timer_;
+  bool running_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// sluiced, the appliance. It reads top to bottom: configuration, EAL and ports, maps, the kernel's tables,
+// workers, the socket and the metrics page, and then it runs until it is told to stop.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "control/config/address_port.h"
+#include "control/config/diff.h"
+#include "control/config/parse.h"
+#include "control/machine.h"
+#include "control/maps/live.h"
+#include "control/metrics/http.h"
+#include "control/neighbor/kernel.h"
+#include "control/rpc/appliance.h"
+#include "control/rpc/server.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
+
+struct Arguments {
+  std::string config_file;
+  bool check = false;
+};
+
+// The configuration, or nothing after its problems were printed.
+std::optional<config::Model> read_configuration(const std::string& file) {
+  config::Result result = config::parse_file(file);
+  for (const config::Problem& problem : result.problems) std::cerr << config::to_string(problem) << '\n';
+  return std::move(result.model);
+}
+
+HashKey hash_key_of(const config::Dataplane& dataplane) {
+  HashKey key;
+  if (dataplane.hash_key.size() == key.size()) {
+    std::ranges::copy(dataplane.hash_key, key.begin());
+  } else if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
+    throw std::runtime_error("the kernel gives no random numbers for the hash key; set dataplane.hash_key");
+  }
+  return key;
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+  return text;
+}
+
+void start_log(const std::string& level) {
+  auto logger =
+      std::make_shared<spdlog::logger>("sluiced", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  spdlog::set_default_logger(logger);
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+  spdlog::set_level(spdlog::level::from_str(level));
+  spdlog::flush_on(spdlog::level::trace);
+}
+
+// The running appliance; its members are made in the order of the packet's way.
+class Sluiced {
+ public:
+  Sluiced(const config::Model& model, std::string config_file)
+      : key_(hash_key_of(model.dataplane)),
+        machine_(model.dataplane, key_),
+        kernel_(make_kernel_tables(model.dataplane)),
+        live_(model, surroundings(model)),
+        appliance_{live_, totals_, rates_} {
+    appliance_.config_file = std::move(config_file);
+    configure_interfaces();
+    machine_.start(live_.first_snapshot());
+    live_.publish_through(machine_.publisher());
+    live_.on_change([this] { watch_dips(); });
+    machine_.register_writers(totals_);
+    fill_appliance();
+    open_doors();
+    watch_dips();
+    tick();
+    wait_for_ready();
+  }
+
+  int run() {
+    boost::asio::signal_set signals(io_, SIGTERM, SIGINT);
+    signals.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) io_.stop();
+    });
+    boost::asio::signal_set reload(io_, SIGHUP);
+    wait_for_reload(reload);
+    io_.run();
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("stopping: finishing what has come in");
+    server_.reset();
+    machine_.stop();
+    log_balance();
+    return kDone;
+  }
+
+ private:
+  const config::Dataplane& dataplane() const { return live_.model().dataplane; }
+
+  // One kernel interface is enough to need the kernel's tables.
+  std::unique_ptr<neighbor::KernelTables> make_kernel_tables(const config::Dataplane& dataplane) {
+    neighbor::KernelOptions options;
+    bool any = false;
+    for (const config::Port& port : dataplane.ports) {
+      options.interfaces.push_back(port.kernel_interface);
+      any |= !port.kernel_interface.empty();
+    }
+    if (!any) return nullptr;
+    options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    return std::make_unique<neighbor::KernelTables>(io_, std::move(options), [this] { kernel_changed(); });
+  }
+
+  maps::Live::Surroundings surroundings(const config::Model& model) {
+    return {.ports = maps::port_facts(model.dataplane, machine_.macs()),
+            .path_to = [this](const IpAddress& destination) { return path_to(destination); },
+            .own_addresses = [this] { return own_addresses(); },
+            .toeplitz = ToeplitzKey(key_),
+            .slot_hash = KeyedHash(derive_secret(key_, "tier-2 slots"))};
+  }
+
+  maps::Path path_to(const IpAddress& destination) const {
+    if (const auto fixed = maps::static_path(dataplane(), destination)) return *fixed;
+    maps::Path path;
+    if (!kernel_) {
+      path.why = "no port has a gateway_mac or a kernel_interface";
+      return path;
+    }
+    const neighbor::Answer answer = kernel_->lookup(destination);
+    if (const auto* resolved = std::get_if<neighbor::Resolved>(&answer)) {
+      path.resolved = true;
+      path.port = static_cast<unsigned>(resolved->port);
+      path.next_hop = resolved->mac;
+      path.mtu = static_cast<std::uint16_t>(
+          std::min<std::uint32_t>(resolved->mtu, dataplane().ports[path.port].mtu));
+      return path;
+    }
+    if (const auto* unresolved = std::get_if<neighbor::Unresolved>(&answer)) {
+      path.port = static_cast<unsigned>(unresolved->port);
+    }
+    path.why = kernel_->mirror().describe(destination);
+    return path;
+  }
+
+  std::vector<IpAddress> own_addresses() const {
+    std::vector<IpAddress> own;
+    for (const config::Port& port : dataplane().ports) {
+      for (const config::InterfaceAddress& address : port.addresses) own.push_back(address.address);
+      const neighbor::Link* link =
+          kernel_ && !port.kernel_interface.empty() ? kernel_->mirror().link(port.kernel_interface) : nullptr;
+      if (!link) continue;
+      for (const neighbor::Address& address : kernel_->mirror().addresses(link->ifindex)) {
+        own.push_back(address.address);
+      }
+    }
+    return own;
+  }
+
+  void configure_interfaces() {
+    const std::vector<MacAddress> macs = machine_.macs();
+    std::uint32_t priority = neighbor::kDefaultRoutePriority;
+    for (std::size_t i = 0; i < dataplane().ports.size(); ++i) {
+      const config::Port& port = dataplane().ports[i];
+      if (port.kernel_interface.empty()) continue;
+      neighbor::InterfaceSettings settings;
+      settings.name = port.kernel_interface;
+      settings.mac = macs[i];
+      settings.mtu = port.mtu;
+      settings.addresses = port.addresses;
+      settings.gateway = port.gateway;
+      settings.gateway6 = port.gateway6;
+      settings.priority = priority++;
+      if (const auto problem = kernel_->configure_interface(settings)) throw std::runtime_error(*problem);
+    }
+  }
+
+  void kernel_changed() {
+    if (machine_running_) live_.refresh();
+  }
+
+  // The kernel keeps the ways to all DIPs resolved for us.
+  void watch_dips() {
+    machine_running_ = true;
+    totals_.forget_services(live_.take_reused_services());
+    totals_.forget_targets(live_.take_reused_targets());
+    if (!kernel_) return;
+    std::vector<IpAddress> destinations;
+    for (const config::Service& service : live_.model().services) {
+      for (const config::Group& group : service.groups) {
+        for (const config::Dip& dip : group.dips) destinations.push_back(dip.address);
+      }
+    }
+    kernel_->watch(std::move(destinations));
+  }
+
+  void fill_appliance() {
+    appliance_.ports = machine_.port_facts();
+    appliance_.workers = machine_.worker_facts();
+    appliance_.hash_key_id = hex(derive_secret(key_, "key id")).substr(0, 8);
+    appliance_.buffers = machine_.buffers();
+    appliance_.free_buffers = [this] { return machine_.free_buffers(); };
+    appliance_.explain = [this](const FlowKey& key, bool opens_flow, Machine::Explained done) {
+      return machine_.explain(io_, key, opens_flow, std::move(done));
+    };
+    appliance_.describe_path = [this](const IpAddress& destination) -> std::string {
+      if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
+      return kernel_ ? kernel_->mirror().describe(destination)
+                     : "no port has a gateway_mac or a kernel_interface";
+    };
+    appliance_.apply = [this](config::Model next) { return apply(std::move(next)); };
+  }
+
+  // Diff, then apply: commands and reloads are one path.
+  std::vector<std::string> apply(config::Model next) {
+    const std::vector<config::Action> actions = config::diff(live_.model(), next);
+    std::vector<std::string> done;
+    for (const config::Action& action : actions) done.push_back(config::describe(action));
+    if (actions.empty()) return done;
+    if (const auto refused = live_.replace(config::apply(live_.model(), actions))) throw rpc::Error(*refused);
+    spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
+    for (const std::string& sentence : done) spdlog::info("{}", sentence);
+    return done;
+  }
+
+  void open_doors() {
+    rpc::add_status(router_, appliance_);
+    rpc::add_service(router_, appliance_);
+    rpc::add_dip(router_, appliance_);
+    rpc::add_port(router_, appliance_);
+    rpc::add_worker(router_, appliance_);
+    rpc::add_drop(router_, appliance_);
+    rpc::add_explain(router_, appliance_);
+    rpc::add_config(router_, appliance_);
+    const config::Control& control = live_.model().control;
+    rpc::ServerOptions options;
+    options.path = control.socket;
+    options.group = control.socket_group;
+    options.admin_group = control.admin_group;
+    options.mode = control.socket_mode;
+    options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    server_ = std::make_unique<rpc::Server>(io_, router_, std::move(options));
+    if (control.metrics.empty()) return;
+    const auto at = config::parse_address_port(control.metrics);
+    metrics_ = std::make_unique<metrics::MetricsServer>(
+        io_, to_string(at->address), at->port, [this] { return rpc::render_metrics(appliance_); },
+        [this] { return appliance_.ready; });
+  }
+
+  void tick() {
+    machine_.publisher().reclaim();
+    rpc::sample_rates(appliance_);
+    ticker_.expires_after(std::chrono::seconds(1));
+    ticker_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) tick();
+    });
+  }
+
+  // Packets flow when the workers run and the ways to the DIPs that can be known are known; an unreachable
+  // DIP is a sentence in the log, not a reason to wait for ever.
+  void wait_for_ready() {
+    const bool known = !kernel_ || (kernel_->synced() && live_.unreachable().empty());
+    if (!known && ++ready_tries_ < kReadyTries) {
+      ready_timer_.expires_after(kReadyPoll);
+      ready_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) wait_for_ready();
+      });
+      return;
+    }
+    for (const std::string& remark : machine_.remarks()) spdlog::warn("{}", remark);
+    for (const std::string& sentence : live_.unreachable()) spdlog::warn("{}", sentence);
+    if (dataplane().hash_key.empty()) {
+      spdlog::info("hash key {} was made at random; other MUXes of this VIP need the same one in hash_key",
+                   appliance_.hash_key_id);
+    }
+    appliance_.ready = true;
+    spdlog::info("ready");
+    sd_notify(0, "READY=1");
+  }
+
+  void wait_for_reload(boost::asio::signal_set& reload) {
+    reload.async_wait([this, &reload](const boost::system::error_code& error, int) {
+      if (error) return;
+      try {
+        router_.call("config.reload", nlohmann::json::object(), {.may_change = true});
+      } catch (const rpc::Error& refused) {
+        spdlog::error("reload: {}", refused.what());
+      }
+      wait_for_reload(reload);
+    });
+  }
+
+  void log_balance() const {
+    for (unsigned i = 0; i < appliance_.ports.size(); ++i) {
+      const metrics::PortTotals t = totals_.port(i);
+      spdlog::info("port {}: rx {} + created {} = tx {} + punted {} + dropped {} + held {}",
+                   appliance_.ports[i].name, t.rx_packets, t.created_packets, t.tx_packets, t.punted_packets,
+                   t.dropped_packets, t.held_packets);
+      for (unsigned r = 0; r < kDropReasons; ++r) {
+        if (t.dropped[r])
+          spdlog::info("port {}: {} {}", appliance_.ports[i].name, kDropReasonTexts[r].word, t.dropped[r]);
+      }
+    }
+  }
+
+  static constexpr unsigned kReadyTries = 50;
+  static constexpr std::chrono::milliseconds kReadyPoll{100};
+
+  boost::asio::io_context io_;
+  HashKey key_;
+  Machine machine_;
+  std::unique_ptr<neighbor::KernelTables> kernel_;
+  maps::Live live_;
+  metrics::Totals totals_;
+  metrics::Rates rates_;
+  rpc::Appliance appliance_;
+  rpc::Router router_;
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<metrics::MetricsServer> metrics_;
+  boost::asio::steady_timer ticker_{io_}, ready_timer_{io_};
+  unsigned ready_tries_ = 0;
+  bool machine_running_ = false;
+};
+
+int run(const Arguments& arguments) {
+  std::optional<config::Model> model = read_configuration(arguments.config_file);
+  if (!model) return kWrongUse;
+  if (arguments.check) return kDone;
+  start_log(model->control.log_level);
+  try {
+    Sluiced sluiced(*model, arguments.config_file);
+    return sluiced.run();
+  } catch (const std::exception& failure) {
+    spdlog::critical("{}", failure.what());
+    return kFailed;
+  }
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  sluice::Arguments arguments;
+  CLI::App app("sluiced: a load balancer on DPDK", "sluiced");
+  app.add_option("-c,--config", arguments.config_file, "configuration file")->required();
+  app.add_flag("--check", arguments.check, "parse and validate the file, touch no port, and exit");
+  app.set_version_flag("--version", SLUICE_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : sluice::kWrongUse;
+  }
+  return sluice::run(arguments);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/config/address_port.h"
+#include "control/metrics/text.h"
+#include "control/rpc/appliance.h"
+
+namespace sluice::rpc {
+namespace {
+
+struct PortFamily {
+  const char* name;
+  const char* help;
+  std::uint64_t metrics::PortTotals::*value;
+};
+constexpr PortFamily kPortCounters[] = {
+    {"sluice_port_rx_packets_total", "Packets received.", &metrics::PortTotals::rx_packets},
+    {"sluice_port_rx_bytes_total", "Bytes received, frames without checksum.",
+     &metrics::PortTotals::rx_bytes},
+    {"sluice_port_created_packets_total", "Packets that Sluice or the kernel made.",
+     &metrics::PortTotals::created_packets},
+    {"sluice_port_tx_packets_total", "Packets that came in by this port and were sent.",
+     &metrics::PortTotals::tx_packets},
+    {"sluice_port_punted_packets_total", "Packets given to the kernel.",
+     &metrics::PortTotals::punted_packets},
+    {"sluice_port_dropped_packets_total", "Packets dropped.", &metrics::PortTotals::dropped_packets},
+    {"sluice_port_wire_tx_packets_total", "Packets that left through this port.",
+     &metrics::PortTotals::wire_tx_packets},
+    {"sluice_port_wire_tx_bytes_total", "Bytes that left through this port.",
+     &metrics::PortTotals::wire_tx_bytes},
+};
+
+void write_ports(metrics::Text& text, const Appliance& appliance) {
+  std::vector<metrics::PortTotals> totals;
+  for (unsigned i = 0; i < appliance.ports.size(); ++i) totals.push_back(appliance.totals.port(i));
+  for (const PortFamily& family : kPortCounters) {
+    text.counter(family.name, family.help);
+    for (unsigned i = 0; i < totals.size(); ++i) {
+      text.sample({{"port", appliance.ports[i].name}}, totals[i].*family.value);
+    }
+  }
+  text.gauge("sluice_port_held_packets", "Packets that wait: for a first fragment, or for the kernel.");
+  for (unsigned i = 0; i < totals.size(); ++i) {
+    text.sample({{"port", appliance.ports[i].name}}, totals[i].held_packets);
+  }
+  text.counter("sluice_drops_total", "Packets dropped, by reason.");
+  for (unsigned i = 0; i < totals.size(); ++i) {
+    for (unsigned r = 0; r < kDropReasons; ++r) {
+      text.sample({{"port", appliance.ports[i].name}, {"reason", kDropReasonTexts[r].word}},
+                  totals[i].dropped[r]);
+    }
+  }
+}
+
+void write_services(metrics::Text& text, const Appliance& appliance) {
+  const auto each = [&](auto&& write) {
+    for (const config::Service& service : appliance.live.model().services) {
+      const auto id = appliance.live.service_id(service.name);
+      if (id) write(service.name, appliance.totals.service(*id));
+    }
+  };
+  text.counter("sluice_service_rx_packets_total", "Packets that matched the service.");
+  each([&](const std::string& name, const metrics::Traffic& t) {
+    text.sample({{"service", name}}, t.packets);
+  });
+  text.counter("sluice_service_rx_bytes_total", "IP bytes that matched the service.");
+  each([&](const std::string& name, const metrics::Traffic& t) {
+    text.sample({{"service", name}}, t.bytes);
+  });
+}
+
+void write_dips(metrics::Text& text, const Appliance& appliance) {
+  const auto each = [&](auto&& write) {
+    for (const config::Service& service : appliance.live.model().services) {
+      for (const config::Group& group : service.groups) {
+        for (const config::Dip& dip : group.dips) {
+          const std::string address = config::to_string(config::AddressPort{dip.address, dip.port});
+          write(metrics::Labels{{"service", service.name}, {"group", group.name}, {"dip", address}}, service,
+                group, dip);
+        }
+      }
+    }
+  };
+  const auto traffic = [&](const config::Service& s, const config::Group& g, const config::Dip& d) {
+    const auto id = appliance.live.target_id(s, g, d);
+    return id ? appliance.totals.target(*id) : metrics::Traffic{};
+  };
+  text.counter("sluice_dip_packets_total", "Packets sent to the DIP.");
+  each([&](const metrics::Labels& labels, const auto& s, const auto& g, const auto& d) {
+    text.sample(labels, traffic(s, g, d).packets);
+  });
+  text.counter("sluice_dip_bytes_total", "IP bytes sent to the DIP, without the outer header.");
+  each([&](const metrics::Labels& labels, const auto& s, const auto& g, const auto& d) {
+    text.sample(labels, traffic(s, g, d).bytes);
+  });
+  text.gauge("sluice_dip_up", "1 when the DIP gets packets.");
+  each([&](const metrics::Labels& labels, const auto& s, const auto&, const auto& d) {
+    text.sample(labels, appliance.live.is_up(s, d) ? 1 : 0);
+  });
+}
+
+void write_workers(metrics::Text& text, const Appliance& appliance) {
+  const auto each = [&](Counter WorkerCounters::*counter) {
+    for (const WorkerFacts& worker : appliance.workers) {
+      text.sample({{"lcore", std::to_string(worker.lcore)}}, (worker.counters->*counter).get());
+    }
+  };
+  text.counter("sluice_worker_packets_total", "Packets that the worker handled.");
+  each(&WorkerCounters::packets);
+  text.counter("sluice_worker_busy_cycles_total", "TSC cycles of turns that found packets.");
+  each(&WorkerCounters::busy_cycles);
+  text.counter("sluice_worker_cycles_total", "TSC cycles since start.");
+  each(&WorkerCounters::total_cycles);
+}
+
+}  // namespace
+
+std::string render_metrics(const Appliance& appliance) {
+  metrics::Text text;
+  text.gauge("sluice_ready", "1 once packets flow.");
+  text.sample({}, appliance.ready ? 1 : 0);
+  text.gauge("sluice_buffers_free", "Packet buffers that are free.");
+  text.sample({}, appliance.free_buffers());
+  write_ports(text, appliance);
+  write_services(text, appliance);
+  write_dips(text, appliance);
+  write_workers(text, appliance);
+  return text.take();
+}
+
+}  // namespace sluice::rpc
