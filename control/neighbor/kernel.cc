@@ -17,23 +17,16 @@
 #include "control/neighbor/interface.h"
 #include "control/neighbor/netlink.h"
 #include "control/neighbor/pacer.h"
+#include "control/neighbor/schedule.h"
 
 namespace sluice::neighbor {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned kAllKinds = (1u << kKinds) - 1;
 constexpr int kBytesPerTurn = 64 * 1024;       // read (about 1 ms) before the loop's other work has its turn
-constexpr unsigned kDisturbedPasses = 5;       // dumps in a row that events may run into
 constexpr std::size_t kRequestsPerTick = 256;  // neighbours asked for at once
 constexpr std::size_t kNeighborsAsked = 4096;  // within one interval
-constexpr int kDumpPause = 20;                 // pause after dumps, in units of what they took
-constexpr std::chrono::milliseconds kLongestPause{10'000};
-
-constexpr unsigned bit(Kind kind) {
-  return 1u << static_cast<unsigned>(kind);
-}
 
 Kind kind_of(const Event& event) {
   return static_cast<Kind>(event.what.index());
@@ -51,6 +44,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
         notify_timer(io),
         dump_timer(io),
         tick_timer(io),
+        schedule(options.confirm_delay),
         resolving(options.resolve_interval, kNeighborsAsked),
         freshening(options.fresh_interval, kNeighborsAsked) {
     mirror.set_interfaces(options.interfaces);
@@ -74,6 +68,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   void take_fact(nlmsghdr* message, bool is_dumped);
   void lost();
   void want(unsigned kinds, std::chrono::milliseconds delay);
+  void arm();
   void next_dump();
   void finish_dump(int error);
   void notify_soon();
@@ -94,18 +89,11 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   bool is_notify_due = false, is_ticking = false;
   std::optional<std::uint64_t> notified;  // the generation that on_change last told of
 
-  unsigned wanted = 0;  // kinds to dump, as bits
-  unsigned round = 0;   // those of them whose turn it is
-  unsigned dumped = 0;  // kinds that were dumped once
-  std::optional<Clock::time_point> dump_due;
-  Clock::time_point not_before{};  // the next round of dumps
-  std::optional<Kind> dumping;
+  DumpSchedule schedule;
+  std::optional<Clock::time_point> armed;  // what dump_timer waits for
   std::uint32_t dump_sequence = 0;
-  bool is_interrupted = false;  // the kernel or a loss says that the running dump is incomplete
-  bool is_disturbed = false;    // events of its kind came meanwhile
-  bool has_corrected = false;   // it changed something
-  std::array<unsigned, kKinds> disturbed_passes{};
-  std::optional<Clock::time_point> round_started;
+  bool has_corrected = false;  // the running dump changed something
+  unsigned dumped = 0;         // kinds that were dumped once, as bits
 
   Pacer resolving, freshening;
   std::size_t first_asked = 0;  // turns through the watched, so that a bound cuts off another part each time
@@ -136,14 +124,14 @@ void KernelTables::Impl::take(nlmsghdr* message, std::size_t bytes) {
   for (; nlmsg_ok(message, left); message = nlmsg_next(message, &left)) {
     const bool is_ours =
         message->nlmsg_pid == nl_socket_get_local_port(events.get()) && message->nlmsg_seq == dump_sequence;
-    if (is_ours && (message->nlmsg_flags & NLM_F_DUMP_INTR)) is_interrupted = true;
+    if (is_ours && (message->nlmsg_flags & NLM_F_DUMP_INTR)) schedule.saw_gap();
     switch (message->nlmsg_type) {
       case NLMSG_DONE:
       case NLMSG_ERROR: {
         int error = 0;  // both begin with it
         if (nlmsg_datalen(message) >= static_cast<int>(sizeof error))
           std::memcpy(&error, nlmsg_data(message), sizeof error);
-        if (is_ours && dumping) finish_dump(error);
+        if (is_ours && schedule.dumping()) finish_dump(error);
         break;
       }
       case NLMSG_OVERRUN:
@@ -154,7 +142,7 @@ void KernelTables::Impl::take(nlmsghdr* message, std::size_t bytes) {
         want(bit(Kind::kRoute), options.confirm_delay);
         break;
       default:
-        take_fact(message, is_ours && dumping);
+        take_fact(message, is_ours && schedule.dumping());
     }
   }
 }
@@ -171,7 +159,7 @@ void KernelTables::Impl::take_fact(nlmsghdr* message, bool is_dumped) {
     return;
   }
   ++statistics.events;
-  if (dumping == kind) is_disturbed = true;
+  schedule.saw_event(kind);
   if (!mirror.apply(*event)) return;
   notify_soon();
   // With a link or an address the kernel drops or revives routes, and not all of that as events.
@@ -182,69 +170,56 @@ void KernelTables::Impl::take_fact(nlmsghdr* message, bool is_dumped) {
 void KernelTables::Impl::lost() {
   if (++statistics.losses == 1)
     warn("netlink: the kernel dropped messages because we were slow; reading all its tables again");
-  is_interrupted = true;
+  schedule.saw_gap();
   want(kAllKinds, std::chrono::milliseconds(0));
 }
 
-// Dumps these kinds in `delay`, or with what is due earlier; after the round of dumps that runs.
 void KernelTables::Impl::want(unsigned kinds, std::chrono::milliseconds delay) {
-  wanted |= kinds;
-  const Clock::time_point due = std::max(Clock::now() + delay, not_before);
-  if (round_started || (dump_due && *dump_due <= due)) return;
-  dump_due = due;
-  dump_timer.expires_at(due);
+  schedule.want(kinds, delay, Clock::now());
+  arm();
+}
+
+// Sets the timer to the schedule.
+void KernelTables::Impl::arm() {
+  const auto due = schedule.due();
+  if (!due || armed == due) return;
+  armed = due;
+  dump_timer.expires_at(*due);
   dump_timer.async_wait(guarded([](Impl& self) {
-    self.dump_due.reset();
-    self.round_started = Clock::now();
-    self.round = std::exchange(self.wanted, 0);
+    self.armed.reset();
+    self.schedule.begin(Clock::now());
     self.next_dump();
   }));
 }
 
 // The next kind of the round, or its end.
 void KernelTables::Impl::next_dump() {
-  if (round == 0) {
-    const Clock::time_point now = Clock::now();
-    not_before = now + std::min<Clock::duration>(kDumpPause * (now - *round_started), kLongestPause);
-    round_started.reset();
-    if (wanted != 0) want(wanted, options.confirm_delay);
-    return;
-  }
-  const auto kind = static_cast<Kind>(std::countr_zero(round));
-  round &= ~bit(kind);
-  const std::int64_t sequence = request_dump(events.get(), kind);
-  if (sequence < 0) {
+  while (const auto kind = schedule.next(Clock::now())) {
+    const std::int64_t sequence = request_dump(events.get(), *kind);
+    if (sequence >= 0) {
+      dump_sequence = static_cast<std::uint32_t>(sequence);
+      has_corrected = false;
+      mirror.begin_dump(*kind);
+      return;
+    }
     warn(std::string("netlink: asking for the kernel's tables failed: ") +
          nl_geterror(static_cast<int>(sequence)) + "; trying again");
-    want(bit(kind), options.confirm_delay);
-    return next_dump();
+    schedule.finish(false, Clock::now());
   }
-  dumping = kind;
-  dump_sequence = static_cast<std::uint32_t>(sequence);
-  is_interrupted = is_disturbed = has_corrected = false;
-  mirror.begin_dump(kind);
+  arm();
 }
 
 void KernelTables::Impl::finish_dump(int error) {
-  const Kind kind = *std::exchange(dumping, std::nullopt);
-  unsigned& passes = disturbed_passes[static_cast<std::size_t>(kind)];
+  const Kind kind = *schedule.dumping();
+  const unsigned passes = schedule.finish(error == 0, Clock::now());
   if (error != 0) {
     warn(std::string("netlink: the kernel could not list its tables: ") + std::strerror(std::abs(error)) +
          "; trying again");
-    want(bit(kind), options.confirm_delay);
     return next_dump();
   }
   ++statistics.dumps;
-  const bool is_clean = !is_interrupted && !is_disturbed;
-  passes = is_clean ? 0 : passes + 1;
-  if (is_clean || passes >= kDisturbedPasses) {
-    has_corrected |= mirror.end_dump(kind, is_clean ? 1 : kDisturbedPasses);
-    passes = 0;
-  }
-  if (!is_clean) {
-    ++statistics.repeated_dumps;
-    want(bit(kind), options.confirm_delay);
-  }
+  if (passes != 1) ++statistics.repeated_dumps;
+  if (passes != 0) has_corrected |= mirror.end_dump(kind, passes);
   if (has_corrected && (dumped & bit(kind))) ++statistics.corrections;
   dumped |= bit(kind);
   if (has_corrected || dumped == kAllKinds) notify_soon();
@@ -321,7 +296,7 @@ bool KernelTables::synced() const {
   return impl_->dumped == kAllKinds;
 }
 bool KernelTables::quiet() const {
-  return synced() && !impl_->round_started && !impl_->dump_due && !impl_->is_notify_due;
+  return synced() && impl_->schedule.is_idle() && !impl_->is_notify_due;
 }
 const KernelStatistics& KernelTables::statistics() const {
   return impl_->statistics;
