@@ -20,8 +20,9 @@
 namespace sluice::config {
 
 struct Result {
-  std::optional<Model> model;     // only when there is no problem
-  std::vector<Problem> problems;  // in the order of the text: all of them, but only the first of the grammar
+  std::optional<Model> model;  // only when there is no problem
+  std::vector<Problem>
+      problems;  // in the order of the text: all of them, but only the first against the grammar
 };
 
 // Reads `path`. An @include names a file relative to the one that holds it; at most 10 deep, 64 MiB in all.

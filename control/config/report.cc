@@ -64,7 +64,7 @@ unsigned Report::row_of(std::string path) const {
 
 std::string Report::line_of(const std::string& path, const std::string& here) const {
   if (source_ == nullptr) return {};
-  const Source::Origin there = source_->origin(row_of(path));
+  const Origin there = source_->origin(row_of(path));
   const std::string line = "line " + std::to_string(there.line);
   return there.file == source_->origin(row_of(here)).file ? line : line + " of " + source_->files[there.file];
 }

@@ -2,8 +2,8 @@
 // Copyright The Sluice Authors
 // The text of a configuration before its grammar: files joined by @include into one text, comments taken out,
 // every row of it traceable to a file and a line. What libconfig would misread in silence is settled here:
-// whole numbers beyond 32 bits (it wraps them), a comment or quotation that never ends, brackets that do not
-// match, a directory as include (it ends the process), nesting as deep as the text is long.
+// whole numbers beyond 32 bits (it wraps them), a comment or quotation that never ends, a directory as
+// include (it ends the process); grammar.h sees every token.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "control/config/grammar.h"
 #include "control/config/problem.h"
 
 namespace sluice::config {
 
 struct Source {
-  struct Origin {
-    std::uint32_t file = 0;  // index into `files`
-    std::uint32_t line = 0;  // from 1
-  };
   std::string text;                // without comments; all whole numbers are decimal with the suffix L
   std::vector<std::string> files;  // the first is the one that was asked for
   std::vector<Origin> rows;        // where each row of `text` comes from
@@ -31,7 +28,6 @@ struct Source {
 };
 
 inline constexpr unsigned kMaxIncludeDepth = 10;
-inline constexpr unsigned kMaxNesting = 32;
 inline constexpr std::size_t kMaxSourceBytes = std::size_t{64} << 20;
 
 // Both fill `source` up to the first problem, which they return.

@@ -2,6 +2,7 @@
 // Copyright The Sluice Authors
 #include "control/config/tree.h"
 
+#include <algorithm>
 #include <libconfig.h++>
 
 namespace sluice::config {
@@ -40,17 +41,6 @@ Node convert(const libconfig::Setting& setting) {
   return node;
 }
 
-std::string explain(const libconfig::ParseException& error) {
-  const std::string_view said = error.getError() == nullptr ? "" : error.getError();
-  if (said == "duplicate setting name")
-    return "this key was given before in the same group; keep one of the two";
-  if (said == "mismatched element type in array")
-    return "the values between [ and ] are of different types; make them all numbers or all texts";
-  return "syntax error here or just before; a setting is NAME = VALUE; with ( ) around a list of groups, [ ] "
-         "around "
-         "a list of values, { } around a group";
-}
-
 }  // namespace
 
 const Node* Node::find(std::string_view wanted) const {
@@ -83,7 +73,9 @@ std::optional<Node> read_tree(const Source& source, std::optional<Problem>& prob
     parsed.readString(source.text);
     return convert(parsed.getRoot());
   } catch (const libconfig::ParseException& error) {
-    problem = source.problem(static_cast<unsigned>(std::max(error.getLine(), 1)), explain(error));
+    // The grammar let it pass, so this is a difference between the two; better a poor sentence than none.
+    problem = source.problem(static_cast<unsigned>(std::max(error.getLine(), 1)),
+                             std::string("libconfig refuses the text: ") + error.getError());
   } catch (const libconfig::ConfigException& error) {
     problem = source.problem(1, std::string("libconfig refuses the text: ") + error.what());
   }

@@ -30,7 +30,7 @@ struct Node {
 // "a number", "text", …: for sentences.
 std::string_view to_word(Node::Kind kind);
 
-// Parses `source.text`. Without a value, `problem` says why: libconfig stops at its first error.
+// Parses `source.text`. Without a value, `problem` says why.
 std::optional<Node> read_tree(const Source& source, std::optional<Problem>& problem);
 
 }  // namespace sluice::config

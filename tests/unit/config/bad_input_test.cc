@@ -39,16 +39,51 @@ const std::string kNoPorts =
     "the dataplane has no ports; add one, as in ports = ( { name = \"uplink\"; device = "
     "\"net_af_packet0,iface=eth1\"; } );";
 const std::string kNoWorkers = "the dataplane has no workers; add one, as in workers = ( { lcore = 1; } );";
-const std::string kSyntax =
-    "syntax error here or just before; a setting is NAME = VALUE; with ( ) around a list of groups, [ ] "
-    "around a list "
-    "of values, { } around a group";
+std::string many_keys(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text.append("k").append(std::to_string(i)).append(" = 1;\n");
+  return text;
+}
 
 const Case kGrammar[] = {
     {"an empty file", "", {"f:1: " + kNoPorts, "f:1: " + kNoWorkers}},
-    {"a setting without a value", "control: {\n socket = ;\n};\n", {"f:2: " + kSyntax}},
-    {"two equals signs", "a = = 1;", {"f:1: " + kSyntax}},
-    {"prose", "Hello, world!\n", {"f:1: " + kSyntax}},
+    {"a setting without a value",
+     "control: {\n socket = ;\n};\n",
+     {"f:2: a value is missing after socket =; a setting is NAME = VALUE;"}},
+    {"two equals signs", "a = = 1;", {"f:1: a value is missing after a =; a setting is NAME = VALUE;"}},
+    {"prose", "Hello, world!\n", {"f:1: = is missing after Hello; a setting is NAME = VALUE;"}},
+    {"a value where a key belongs",
+     "control: {\n \"socket\" = 1; };\n",
+     {"f:2: \"socket\" is not the name of a key; a setting is NAME = VALUE;"}},
+    {"two semicolons", "control: { };\n;\n", {"f:2: ; is not the name of a key; a setting is NAME = VALUE;"}},
+    {"two values", "a = 1 2;", {"f:1: 2 stands behind the value of a; end a setting with ;"}},
+    {"a word without quotes",
+     with_service("protocol = tcp;"),
+     {"f:4: tcp is a word without quotes; write \"tcp\", or true or false"}},
+    {"a file that ends in a setting",
+     "control: { };\n\nservices =\n\n",
+     {"f:3: a value is missing after services =; a setting is NAME = VALUE;"}},
+    {"a number with letters",
+     with_service("port = 80tcp;"),
+     {"f:4: 80tcp is not a number; write digits, or text in quotes"}},
+    {"an address without quotes",
+     with_services("{ name = \"web\"; vip = 203.0.113.10; }"),
+     {"f:3: 203.0.113.10 is not a number; write digits, or text in quotes"}},
+    {"a path without quotes",
+     with_control("socket = /run/s;"),
+     {"f:3: \"/\" has no meaning here; put text in quotes"}},
+    {"an include in the middle of a line",
+     "control: { @include \"a\" };\n",
+     {"f:1: @ has a meaning in @include only, at the beginning of a line; put text in quotes"}},
+    {"a list that begins with a comma",
+     "services: ( , );\n",
+     {"f:1: a value is missing before ,; write one or remove the comma"}},
+    {"a group in a list of values",
+     with_dataplane("ports = [ { name = \"up\"; } ];"),
+     {"f:2: { stands inside [ ], which holds plain values; write ( ) around a list of groups"}},
+    {"more keys than any section has",
+     many_keys(1001),
+     {"f:1001: a group has more than 1000 keys; no section has as many"}},
     {"a quotation that is not closed",
      "control: {\n socket = \"/run/s;\n};\n",
      {"f:2: a quotation is not closed on its line; end it with \""}},
@@ -69,7 +104,7 @@ const Case kGrammar[] = {
      {"f:5: a comma stands before ); remove it"}},
     {"a comma missing between groups",
      with_dips("{ address = \"10.1.0.11\"; }\n{ address = \"10.1.0.12\"; }"),
-     {"f:6: a comma is missing before {; the groups of a list are separated by commas"}},
+     {"f:6: a comma is missing before {; the elements of a list are separated by commas"}},
     {"brackets without end",
      "a = " + std::string(40, '('),
      {"f:1: brackets are nested deeper than 32; no key needs that"}},
@@ -79,10 +114,10 @@ const Case kGrammar[] = {
     {"a zero byte", std::string("a = 1;\n\0", 8), {"f:2: a zero byte; a configuration is plain text"}},
     {"a key given twice",
      "control: {\n socket = \"/run/s\";\n socket = \"/run/t\";\n};\n",
-     {"f:3: this key was given before in the same group; keep one of the two"}},
+     {"f:3: socket is given already at line 2; keep one of the two"}},
     {"a list of numbers and text",
      with_dataplane("eal = [ \"-m\", 512 ];"),
-     {"f:2: the values between [ and ] are of different types; make them all numbers or all texts"}},
+     {"f:2: 512 is of another type than the values before it in [ ]; make them all texts or all numbers"}},
     {"an include in text that came from elsewhere",
      "@include \"/etc/passwd\"\n",
      {"f:1: @include works in files only; put the text itself here"}},

@@ -316,7 +316,23 @@ TEST_F(ParseFiles, AnIncludeInsideAListIsRefused) {
   const std::string file = write("main.conf", "services: (\n@include \"web.conf\"\n);\n");
   EXPECT_EQ(
       problems(file),
-      Lines{file + ":2: @include stands inside a list; include whole settings, as in services: ( … );"});
+      Lines{
+          file +
+          ":2: @include stands inside a list or a setting; include whole settings, as in services: ( … );"});
+}
+
+TEST_F(ParseFiles, AnIncludeMayNotCloseWhatItDidNotOpen) {
+  write("more.conf", "metrics = \"\";\n};\n");
+  const std::string file = write("main.conf", "control: {\n@include \"more.conf\"\n");
+  EXPECT_EQ(problems(file),
+            Lines{path("more.conf") + ":2: this } closes nothing in this file; brackets may not span files"});
+}
+
+TEST_F(ParseFiles, AKeyGivenInTwoFilesNamesBoth) {
+  write("more.conf", "\nmetrics = \"\";\n");
+  const std::string file = write("main.conf", "control: {\n@include \"more.conf\"\nmetrics = \"\"; };\n");
+  EXPECT_EQ(problems(file), Lines{file + ":3: metrics is given already at line 2 of " + path("more.conf") +
+                                  "; keep one of the two"});
 }
 
 TEST(AddressPort, IsReadAndPrinted) {
