@@ -10,9 +10,13 @@
 #include "control/config/address_port.h"
 #include "control/config/keys.h"
 #include "control/config/rules.h"
+#include "dataplane/door/counters.h"
 
 namespace sluice::config {
 namespace {
+
+static_assert(limits::kPorts == kMaxPorts && limits::kWorkers == kMaxWorkers &&
+              limits::kServices == kMaxServices && limits::kDips == kMaxTargets);
 
 std::string at(const std::string& list, std::size_t index) {
   return list + '[' + std::to_string(index) + ']';
