@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// The agent's configuration: what the operator of one server decides. The file is libconfig; docs/agent.md
-// describes every key. Reading is pure: nothing of the machine is touched or asked.
+// The agent's configuration: what the operator of one server decides. Read with the same tables of keys as
+// the appliance's file (control/config/key.h), so errors look alike. Pure: nothing of the machine is touched.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "control/config/address_port.h"
+#include "control/config/model.h"
 #include "dataplane/wire/address.h"
 
 namespace sluice::agent {
 
+using config::AddressPort;
+using config::Protocol;
+
 // One use of a VIP. Ports are in host byte order.
 struct Service {
-  std::uint8_t protocol = 0;   // IPPROTO_TCP, _UDP, _SCTP; 0 = any
+  Protocol protocol = Protocol::kAny;
   std::uint16_t port = 0;      // as clients see it; 0 = every port
   std::uint16_t dip_port = 0;  // where the server listens; 0 = on `port`, nothing is translated
+  [[nodiscard]] std::uint16_t local_port() const { return dip_port != 0 ? dip_port : port; }
   friend bool operator==(const Service&, const Service&) = default;
 };
 
@@ -28,51 +33,53 @@ struct Vip {
   friend bool operator==(const Vip&, const Vip&) = default;
 };
 
-struct Endpoint {
-  IpAddress address;
-  std::uint16_t port = 0;
-  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+struct Url {  // http://ADDRESS[:PORT]/PATH
+  AddressPort server;
+  std::string host;  // as written, for the Host field
+  std::string path;  // with query
+  friend bool operator==(const Url&, const Url&) = default;
 };
 
 // An HTTP GET to a server on this machine that decides whether /healthz carries the magic word.
 struct HealthCheck {
-  Endpoint server;
-  std::string host;    // of the URL, for the Host field
-  std::string path;    // with query
+  Url url;
   std::string expect;  // must be in the body; "" = any body
-  std::chrono::milliseconds interval{2000};
-  std::chrono::milliseconds timeout{1000};
+  unsigned interval_ms = 2000;
+  unsigned timeout_ms = 1000;
   unsigned failures = 3;  // in a row, until the server counts as ill
   friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
 };
 
+enum class Decapsulation : std::uint8_t { kAuto, kCompatible };
+
 struct Config {
   std::vector<std::string> interfaces;
-  std::vector<Vip> vips;
-  Endpoint listen;
+  std::vector<Vip> vips;  // no prefix twice
+  AddressPort listen;
   std::string magic = "sluice-ok";
-  std::uint16_t gue_port = 6080;          // 0 = no GUE
-  bool clamp_mss = true;                  // off: replies keep the MSS that the kernel chose
-  unsigned mtu_overhead_bytes = 48;       // outer IPv6 (40) + UDP (8)
-  unsigned advertised_mtu_bytes = 0;      // inner packet that clients may send; 0 = interface MTU - overhead
-  bool compatible_decapsulation = false;  // the way of kernels before 6.3, on any kernel
-  std::uint16_t tc_priority = 10;
-  std::string state_file;  // "" = one for each network namespace, below /run
-  std::string drain_hook;  // program run with "draining" or "alive" when that changes; "" = none
-  std::string log_level = "info";
+  std::uint16_t gue_port = 6080;      // 0 = no GUE
+  bool clamp_mss = true;              // off: replies keep the MSS that the kernel chose
+  unsigned mtu_overhead_bytes = 48;   // outer IPv6 (40) + UDP (8)
+  unsigned advertised_mtu_bytes = 0;  // inner packet that clients may send; 0 = interface MTU - overhead
   std::optional<HealthCheck> health;
+  std::string drain_hook;  // program run with "draining" or "alive" when that changes; "" = none
+  Decapsulation decapsulation = Decapsulation::kAuto;
+  std::uint16_t tc_priority = 10;
+  std::string state;  // path of the ledger; "" = one for each network namespace, below /run
+  std::string log_level = "info";
   friend bool operator==(const Config&, const Config&) = default;
 };
 
 struct Parsed {
-  Config config;
-  std::vector<std::string> errors;  // "FILE:LINE: what, what would be right"; config is good when empty
+  std::optional<Config> config;     // not there when there are errors
+  std::vector<std::string> errors;  // "FILE:LINE: what is wrong; what would be right"
 };
 
-// Reads and validates. `path` is used in the errors as given.
 Parsed read_config(const std::string& path);
+// The same of a text; `name` stands for the file in errors.
+Parsed read_config_text(std::string_view text, const std::string& name);
 
-// "10.1.0.11:9110", "[2001:db8::1]:9110".
-std::optional<Endpoint> parse_endpoint(std::string_view text);
+// The keys as Markdown tables, for docs/agent.md.
+std::string config_reference();
 
 }  // namespace sluice::agent

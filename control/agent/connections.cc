@@ -30,7 +30,7 @@ struct Request {
 // The kernel copies no more than this into one datagram unless the reader's buffer asks for it.
 constexpr std::size_t kDatagram = 64 * 1024;
 
-LocalSocket local_socket(const inet_diag_msg& message, std::uint8_t protocol) {
+LocalSocket local_socket(const inet_diag_msg& message, Protocol protocol) {
   LocalSocket socket;
   socket.protocol = protocol;
   socket.port = ntohs(message.id.idiag_sport);
@@ -59,14 +59,14 @@ class DiagSocket {
   DiagSocket(const DiagSocket&) = delete;
   DiagSocket& operator=(const DiagSocket&) = delete;
 
-  void dump(std::uint8_t family, std::uint8_t protocol, ConnectionCount& count) {
+  void dump(std::uint8_t family, Protocol protocol, ConnectionCount& count) {
     Request request{};
     request.header.nlmsg_len = sizeof(request);
     request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
     request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.body.sdiag_family = family;
-    request.body.sdiag_protocol = protocol;
-    request.body.idiag_states = protocol == IPPROTO_TCP ? kConnected : 1u << TCP_ESTABLISHED;
+    request.body.sdiag_protocol = static_cast<std::uint8_t>(protocol);
+    request.body.idiag_states = protocol == Protocol::kTcp ? kConnected : 1u << TCP_ESTABLISHED;
     if (send(descriptor_, &request, sizeof(request), 0) < 0)
       fail("cannot ask for connections (sock_diag)", errno);
 
@@ -90,7 +90,7 @@ class DiagSocket {
 
 }  // namespace
 
-Dump read_dump(std::span<const std::byte> datagram, std::uint8_t protocol,
+Dump read_dump(std::span<const std::byte> datagram, Protocol protocol,
                const std::function<void(const LocalSocket&)>& each, int* error) {
   while (!datagram.empty()) {
     nlmsghdr header;
@@ -135,9 +135,9 @@ void ConnectionCount::add(const LocalSocket& socket) {
   std::size_t at = 0;
   for (std::size_t i = 0; i < best->services.size(); ++i) {
     const Service& s = best->services[i];
-    const std::uint16_t port = s.dip_port != 0 ? s.dip_port : s.port;
-    if ((s.protocol != 0 && s.protocol != socket.protocol) || (port != 0 && port != socket.port)) continue;
-    const int score = (port != 0 ? 2 : 0) + (s.protocol != 0 ? 1 : 0);
+    const bool any = s.protocol == Protocol::kAny;
+    if ((!any && s.protocol != socket.protocol) || (s.port != 0 && s.local_port() != socket.port)) continue;
+    const int score = (s.port != 0 ? 2 : 0) + (any ? 0 : 1);
     if (score > best_score) best_score = score, at = i;
   }
   if (best_score >= 0) ++counts.by_service[at];
@@ -146,7 +146,7 @@ void ConnectionCount::add(const LocalSocket& socket) {
 std::vector<VipConnections> count_connections(const std::vector<Vip>& vips) {
   ConnectionCount count(vips);
   DiagSocket kernel;
-  for (const std::uint8_t protocol : {IPPROTO_TCP, IPPROTO_UDP})
+  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp})
     for (const std::uint8_t family : {AF_INET, AF_INET6}) kernel.dump(family, protocol, count);
   return count.result();
 }

@@ -6,6 +6,7 @@
 // TIME_WAIT), or a connected UDP socket.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,7 +20,7 @@ namespace sluice::agent {
 struct LocalSocket {
   IpAddress address;       // local
   std::uint16_t port = 0;  // local, host byte order
-  std::uint8_t protocol = 0;
+  Protocol protocol = Protocol::kAny;
 };
 
 // What one datagram of a dump held.
@@ -27,7 +28,7 @@ enum class Dump { kMore, kDone, kBroken };
 
 // Calls `each` for every socket in a datagram as the kernel sends it. kBroken: it is not what a dump looks
 // like, or it carries an error, which `error` then names (errno). Pure.
-Dump read_dump(std::span<const std::byte> datagram, std::uint8_t protocol,
+Dump read_dump(std::span<const std::byte> datagram, Protocol protocol,
                const std::function<void(const LocalSocket&)>& each, int* error = nullptr);
 
 struct VipConnections {

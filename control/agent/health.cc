@@ -27,15 +27,15 @@ class Probe : public std::enable_shared_from_this<Probe> {
   Probe(boost::asio::io_context& io, const HealthCheck& check, Done done)
       : stream_(io), check_(check), done_(std::move(done)) {
     parser_.body_limit(kLargestAnswer);
-    request_ = {http::verb::get, check.path, 11};
-    request_.set(http::field::host, check.host);
+    request_ = {http::verb::get, check.url.path, 11};
+    request_.set(http::field::host, check.url.host);
     request_.set(http::field::user_agent, "sluice-agent");
     request_.keep_alive(false);
   }
 
   void start() {
-    stream_.expires_after(check_.timeout);
-    stream_.async_connect(to_asio(check_.server), [self = shared_from_this()](error_code error) {
+    stream_.expires_after(std::chrono::milliseconds(check_.timeout_ms));
+    stream_.async_connect(to_asio(check_.url.server), [self = shared_from_this()](error_code error) {
       if (error) return self->done_(false, "no connection: " + error.message());
       http::async_write(self->stream_, self->request_, [self](error_code e, std::size_t) {
         if (e) return self->done_(false, "cannot ask: " + e.message());
@@ -81,7 +81,7 @@ HealthProber::HealthProber(boost::asio::io_context& io, const HealthCheck& check
 }
 
 void HealthProber::probe() {
-  timer_.expires_after(check_.interval);
+  timer_.expires_after(std::chrono::milliseconds(check_.interval_ms));
   std::make_shared<Probe>(io_, check_, [this](bool good, std::string text) {
     finish(good, std::move(text));
   })->start();

@@ -34,7 +34,7 @@ std::uint32_t inner_mtu(const Config& config, unsigned interface_mtu_bytes) {
 }
 
 Holdings::Holdings(const Config& config, KernelLink& link)
-    : config_(config), link_(link), file_(config.state_file), ledger_(file_.load()) {
+    : config_(config), link_(link), file_(config.state), ledger_(file_.load()) {
   if (ledger_ != Ledger{})
     spdlog::warn("an agent ended without cleaning up ({}): taking over from it", file_.path());
 }

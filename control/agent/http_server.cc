@@ -105,7 +105,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
 }  // namespace
 
-tcp::endpoint to_asio(const Endpoint& endpoint) {
+tcp::endpoint to_asio(const AddressPort& endpoint) {
   namespace ip = boost::asio::ip;
   if (endpoint.address.is_v4()) {
     ip::address_v4::bytes_type bytes;
@@ -115,7 +115,7 @@ tcp::endpoint to_asio(const Endpoint& endpoint) {
   return {ip::address_v6(endpoint.address.byte), endpoint.port};
 }
 
-HttpServer::HttpServer(boost::asio::io_context& io, const Endpoint& listen, HttpHandler handler,
+HttpServer::HttpServer(boost::asio::io_context& io, const AddressPort& listen, HttpHandler handler,
                        HttpLimits limits)
     : acceptor_(io), parked_(io), handler_(std::move(handler)), limits_(limits) {
   const tcp::endpoint endpoint = to_asio(listen);
@@ -125,8 +125,7 @@ HttpServer::HttpServer(boost::asio::io_context& io, const Endpoint& listen, Http
     acceptor_.bind(endpoint);
     acceptor_.listen();
   } catch (const boost::system::system_error& e) {
-    throw std::runtime_error("cannot listen on " + to_string(listen.address) + " port " +
-                             std::to_string(listen.port) + ": " + e.code().message() +
+    throw std::runtime_error("cannot listen on " + config::to_string(listen) + ": " + e.code().message() +
                              ", give `listen` an address of this host and a free port");
   }
   accept();

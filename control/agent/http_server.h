@@ -37,7 +37,7 @@ struct HttpLimits {
 class HttpServer {
  public:
   // Binds and listens; throws std::runtime_error with one sentence.
-  HttpServer(boost::asio::io_context& io, const Endpoint& listen, HttpHandler handler,
+  HttpServer(boost::asio::io_context& io, const AddressPort& listen, HttpHandler handler,
              HttpLimits limits = {});
   void close();  // stops listening; connections end with the io_context
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
@@ -52,6 +52,6 @@ class HttpServer {
   std::shared_ptr<std::size_t> open_ = std::make_shared<std::size_t>(0);
 };
 
-boost::asio::ip::tcp::endpoint to_asio(const Endpoint& endpoint);
+boost::asio::ip::tcp::endpoint to_asio(const AddressPort& endpoint);
 
 }  // namespace sluice::agent

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
 // sluice-agent: runs on every server behind Sluice. docs/agent.md tells its operator the rest.
+#include <fcntl.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 
 namespace {
 
+constexpr int kDescriptors = 1024;  // more than the agent ever has
+
 enum Exit { kDone = 0, kFailed = 1, kUsage = 2 };
 
 // SIGHUP: with a good file the process becomes a fresh agent of the same pid, which takes over everything
@@ -28,7 +31,8 @@ void become_fresh_agent(const std::string& path, char** arguments) {
     return;
   }
   spdlog::info("reloads {}", path);
-  close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+  if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)  // before Linux 5.11
+    for (int fd = 3; fd < kDescriptors; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   execv("/proc/self/exe", arguments);
   spdlog::error("cannot start afresh: {}", std::strerror(errno));
 }
@@ -69,6 +73,6 @@ int main(int argc, char** argv) {
   }
   spdlog::set_default_logger(spdlog::stderr_logger_st("sluice-agent"));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-  spdlog::set_level(spdlog::level::from_str(parsed.config.log_level));
-  return run(parsed.config, path, argv);
+  spdlog::set_level(spdlog::level::from_str(parsed.config->log_level));
+  return run(*parsed.config, path, argv);
 }

@@ -37,8 +37,8 @@ static __always_inline void map_ipv4(struct tunnel_address* to, __be32 address) 
   __builtin_memcpy(&to->byte[12], &address, 4);
 }
 
-/* The headers that may stand between IPv6 and its payload (RFC 8200 section 4). Four are more than the ones in
- * use add up to; with more of them the packet has no L4 for us. */
+/* The headers that may stand between IPv6 and its payload (RFC 8200 section 4). Four are more than the ones
+ * in use add up to; with more of them the packet has no L4 for us. */
 static __always_inline void skip_extensions(struct __sk_buff* skb, struct ip_view* ip) {
   for (int i = 0; i < 4; i++) {
     __u8 head[4];

@@ -2,7 +2,7 @@
 // Copyright The Sluice Authors
 #include "control/agent/status.h"
 
-#include <netinet/in.h>
+#include "control/config/words.h"
 
 namespace sluice::agent {
 namespace {
@@ -15,19 +15,6 @@ constexpr std::array kOutcomeKeys = {
 #undef SLUICE_TUNNEL_KEY
 };
 static_assert(kOutcomeKeys.size() == TUNNEL_OUTCOMES);
-
-const char* protocol_name(std::uint8_t protocol) {
-  switch (protocol) {
-    case IPPROTO_TCP:
-      return "tcp";
-    case IPPROTO_UDP:
-      return "udp";
-    case IPPROTO_SCTP:
-      return "sctp";
-    default:
-      return "any";
-  }
-}
 
 double rounded(double value) {
   return static_cast<double>(static_cast<long long>(value * 100 + 0.5)) / 100;
@@ -49,9 +36,9 @@ Json vip_status(const Vip& vip, const VipConnections& connections, const tunnel_
   Json services = Json::array();
   for (std::size_t i = 0; i < vip.services.size(); ++i) {
     const Service& s = vip.services[i];
-    services.push_back({{"protocol", protocol_name(s.protocol)},
+    services.push_back({{"protocol", config::to_word(s.protocol)},
                         {"port", s.port},
-                        {"dip_port", s.dip_port != 0 ? s.dip_port : s.port},
+                        {"dip_port", s.local_port()},
                         {"connections", connections.by_service[i]}});
   }
   return {{"address", to_string(vip.prefix)},

@@ -114,7 +114,7 @@ Tunnel::Tunnel(const Config& config) : priority_(config.tc_priority) {
   programs_.reset(tunnel_bpf::open());
   if (!programs_) fail("cannot read the eBPF programs", errno);
   programs_->rodata->gue_port = htons(config.gue_port);
-  programs_->rodata->as_before_decap_flags = config.compatible_decapsulation;
+  programs_->rodata->as_before_decap_flags = config.decapsulation == Decapsulation::kCompatible;
   bpf_map__set_max_entries(programs_->maps.counters, static_cast<std::uint32_t>(config.vips.size()) + 1);
   if (const int error = tunnel_bpf::load(programs_.get()); error != 0)
     fail("cannot load the eBPF programs (log_level = \"debug\" says more)", error);
@@ -128,8 +128,8 @@ Tunnel::Tunnel(const Config& config) : priority_(config.tc_priority) {
     for (const Service& s : v.services) {
       if (s.dip_port == 0) continue;
       const __be16 outside = htons(s.port), inside = htons(s.dip_port);
-      const tunnel_port in{vip, outside, s.protocol, TUNNEL_TO_DIP},
-          out{vip, inside, s.protocol, TUNNEL_TO_VIP};
+      const tunnel_port in{vip, outside, static_cast<__u8>(s.protocol), TUNNEL_TO_DIP},
+          out{vip, inside, static_cast<__u8>(s.protocol), TUNNEL_TO_VIP};
       put(programs_->maps.ports, &in, &inside);
       put(programs_->maps.ports, &out, &outside);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Sluice Authors */
-/* What the eBPF programs (C) and the agent (C++) say to each other: the entries of the maps, the counters, and
- * the one rule that both sides must read alike (ECN). Addresses are 16 bytes in network byte order, IPv4 as
+/* What the eBPF programs (C) and the agent (C++) say to each other: the entries of the maps, the counters,
+ * and the one rule that both sides must read alike (ECN). Addresses are 16 bytes in network byte order, IPv4
+ * as
  * ::ffff:a.b.c.d, like IpAddress; ports are in network byte order. */
 #ifndef SLUICE_AGENT_TUNNEL_SHARED_H_
 #define SLUICE_AGENT_TUNNEL_SHARED_H_
@@ -12,8 +13,8 @@
 extern "C" {
 #endif
 
-/* Everything that can become of a packet which the programs have an opinion on: name, JSON key, what it means.
- * The first block is counted per VIP, the second (from OTHER_TUNNEL on) for the host as a whole. */
+/* Everything that can become of a packet which the programs have an opinion on: name, JSON key, what it
+ * means. The first block is counted per VIP, the second (from OTHER_TUNNEL on) for the host as a whole. */
 #define SLUICE_TUNNEL_OUTCOMES(X)                                                                \
   X(IPV4_IN_IPV4, "ipv4-in-ipv4", "decapsulated, RFC 2003")                                      \
   X(IPV6_IN_IPV4, "ipv6-in-ipv4", "decapsulated, RFC 4213")                                      \
@@ -36,7 +37,7 @@ enum tunnel_outcome {
 #define SLUICE_TUNNEL_ENUM(name, key, text) TUNNEL_##name,
   SLUICE_TUNNEL_OUTCOMES(SLUICE_TUNNEL_ENUM)
 #undef SLUICE_TUNNEL_ENUM
-  TUNNEL_OUTCOMES,
+      TUNNEL_OUTCOMES,
   TUNNEL_FIRST_OF_HOST = TUNNEL_OTHER_TUNNEL,
 };
 
@@ -68,8 +69,9 @@ struct tunnel_port {
   __u8 direction; /* enum tunnel_direction */
 };
 
-/* RFC 6040 section 4.2: the ECN field that the inner header leaves with, or -1 where the packet must be dropped.
- * Both arguments are the two lowest bits of TOS or traffic class: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE. */
+/* RFC 6040 section 4.2: the ECN field that the inner header leaves with, or -1 where the packet must be
+ * dropped. Both arguments are the two lowest bits of TOS or traffic class: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3
+ * CE. */
 static inline int tunnel_ecn(__u8 inner, __u8 outer) {
   if (outer == 3) return inner == 0 ? -1 : 3;
   if (inner == 2 && outer == 1) return 1;

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from agent_net import (AGENT, CLIENT4, DIP4, STATUS, VIP4, VIP6, AgentNet, packed, packet_socket, run_agent, udp_packet,
+from agent_net import (AGENT, CLIENT4, DIP4, ROOT, STATUS, VIP4, VIP6, AgentNet, packed, packet_socket, run_agent, udp_packet,
                        wrap)
 from netns import wait_until
 
@@ -316,8 +316,12 @@ def test_one_connection_carries_many_probes(net):
 # -- refuses in one sentence --
 
 
-def test_check_says_good_or_where_and_what(net):
-    assert run_agent("-c", net.config(), "--check").returncode == 0
+def test_the_example_is_good():
+    done = run_agent("-c", ROOT / "docs/examples/agent.conf", "--check")
+    assert done.returncode == 0 and done.stdout.endswith("agent.conf: good\n")
+
+
+def test_check_says_where_and_what(net):
     path = net.config(['{ address = "203.0.113.300"; }'], gue_prot="6080")
     done = run_agent("-c", path, "--check")
     assert done.returncode == 2

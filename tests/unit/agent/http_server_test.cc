@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The bounds of the HTTP server and of the health check, over loopback and with limits small enough to reach.
+#include "control/agent/http_server.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <thread>
+
+#include "control/agent/health.h"
+
+namespace sluice::agent::test {
+namespace {
+
+using boost::asio::ip::tcp;
+using namespace std::chrono_literals;
+
+const AddressPort kAnyPort{*parse_address("127.0.0.1"), 0};
+
+class HttpServerTest : public testing::Test {
+ protected:
+  void serve(HttpLimits limits) {
+    server_.emplace(
+        io_, kAnyPort,
+        [](std::string_view path) {
+          return path == "/big" ? HttpResponse{200, "text/plain", std::string(1 << 20, 'x')}
+                                : HttpResponse{200, "text/plain", "hello"};
+        },
+        limits);
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  void TearDown() override {
+    io_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  tcp::socket connect() {
+    tcp::socket socket(client_io_);
+    socket.connect({boost::asio::ip::make_address("127.0.0.1"), server_->port()});
+    return socket;
+  }
+  // All that the server says until it closes.
+  static std::string rest(tcp::socket& socket) {
+    std::string text;
+    boost::system::error_code ignored;
+    boost::asio::read(socket, boost::asio::dynamic_buffer(text), ignored);
+    return text;
+  }
+  static std::string ask(tcp::socket& socket, const std::string& request) {
+    boost::asio::write(socket, boost::asio::buffer(request));
+    return rest(socket);
+  }
+
+  boost::asio::io_context io_{1}, client_io_{1};
+  std::optional<HttpServer> server_;
+  std::thread thread_;
+};
+
+TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {
+  serve({});
+  auto socket = connect();
+  const std::string answer =
+      ask(socket, "GET /a HTTP/1.1\r\n\r\nGET /b?x=1 HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const auto first = answer.find("hello");
+  EXPECT_NE(answer.find("hello", first + 1), std::string::npos) << answer;
+}
+
+TEST_F(HttpServerTest, ClosesAConnectionBeyondTheLimitAtOnce) {
+  HttpLimits limits;
+  limits.connections = 2;
+  serve(limits);
+  auto a = connect(), b = connect();
+  // Both are accepted for sure once both were answered.
+  for (auto* s : {&a, &b}) {
+    boost::asio::write(*s, boost::asio::buffer(std::string("GET / HTTP/1.1\r\n\r\n")));
+    char byte;
+    boost::asio::read(*s, boost::asio::buffer(&byte, 1));
+  }
+  auto c = connect();
+  EXPECT_EQ(rest(c), "");
+  a.close();
+  // The place is free when the server saw the end; a new client gets it then.
+  for (std::string answer; answer.find("hello") == std::string::npos;) {
+    auto d = connect();
+    boost::system::error_code refused;
+    boost::asio::write(d, boost::asio::buffer(std::string("GET / HTTP/1.0\r\n\r\n")), refused);
+    answer = rest(d);
+  }
+}
+
+TEST_F(HttpServerTest, DropsAClientThatSendsItsRequestTooSlowly) {
+  HttpLimits limits;
+  limits.request = 1s;
+  serve(limits);
+  auto socket = connect();
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(ask(socket, "GET / HT"), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+TEST_F(HttpServerTest, DropsAClientThatIdles) {
+  HttpLimits limits;
+  limits.idle = 1s;
+  serve(limits);
+  auto socket = connect();
+  EXPECT_EQ(rest(socket), "");
+}
+
+TEST_F(HttpServerTest, DropsAClientThatDoesNotReadItsAnswer) {
+  HttpLimits limits;
+  limits.request = 1s;
+  limits.connections = 1;
+  serve(limits);
+  auto deaf = connect();
+  deaf.set_option(tcp::socket::receive_buffer_size(4096));
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += "GET /big HTTP/1.1\r\n\r\n";
+  boost::asio::write(deaf, boost::asio::buffer(many));
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::string answer; answer.find("hello") == std::string::npos;) {  // its place becomes free
+    ASSERT_LT(std::chrono::steady_clock::now() - begin, 20s);
+    auto other = connect();
+    boost::system::error_code refused;
+    boost::asio::write(other, boost::asio::buffer(std::string("GET / HTTP/1.0\r\n\r\n")), refused);
+    answer = rest(other);
+  }
+}
+
+TEST_F(HttpServerTest, SaysWhyItCannotListen) {
+  serve({});
+  try {
+    HttpServer second(io_, {*parse_address("127.0.0.1"), server_->port()}, nullptr);
+    FAIL() << "two servers on one port";
+  } catch (const std::runtime_error& e) {
+    EXPECT_NE(std::string(e.what()).find("cannot listen on 127.0.0.1:" + std::to_string(server_->port())),
+              std::string::npos)
+        << e.what();
+  }
+}
+
+// A server that takes the question and never answers.
+TEST(HealthProber, CountsSilenceAsABadAnswerInTime) {
+  boost::asio::io_context io{1};
+  tcp::acceptor silent(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  HealthCheck check;
+  check.url = {{*parse_address("127.0.0.1"), silent.local_endpoint().port()}, "127.0.0.1", "/"};
+  check.timeout_ms = 50;
+  HealthProber prober(io, check);
+  while (prober.state().text() == "not asked yet" && io.run_one() > 0) {
+  }
+  EXPECT_FALSE(prober.state().healthy());
+  EXPECT_EQ(prober.state().text().find("no answer: "), 0u) << prober.state().text();
+}
+
+}  // namespace
+}  // namespace sluice::agent::test
