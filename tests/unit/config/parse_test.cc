@@ -306,6 +306,18 @@ TEST_F(ParseFiles, AnIncludeOfItselfEnds) {
                                   " include itself?"});
 }
 
+TEST_F(ParseFiles, TenIncludesDeepAreReadAndElevenAreNot) {
+  auto chain = [this](int depth) {
+    for (int i = 0; i < depth; ++i)
+      write(std::to_string(i) + ".conf", "@include \"" + std::to_string(i + 1) + ".conf\"\n");
+    write(std::to_string(depth) + ".conf", after_dataplane(""));
+    return problems(path("0.conf"));
+  };
+  EXPECT_EQ(chain(10), Lines{});
+  EXPECT_EQ(chain(11), Lines{path("10.conf") + ":1: files include each other more than 10 deep; does " +
+                             path("11.conf") + " include itself?"});
+}
+
 TEST_F(ParseFiles, AnIncludeWithoutAQuotedNameIsRefused) {
   const std::string file = write("main.conf", "@include more.conf\n");
   EXPECT_EQ(problems(file),
