@@ -52,11 +52,12 @@ def parse_arguments():
     execute = verbs.add_parser("exec", help="run a command in a host")
     execute.add_argument("name", help="client1, router, mux1, dip1, ...")
     execute.add_argument("command", nargs=argparse.REMAINDER)
-    control = verbs.add_parser("ctl", help="sluicectl for a MUX (mux1 when none is named)")
-    control.add_argument("command", nargs=argparse.REMAINDER, metavar="[muxN] COMMAND")
+    verbs.add_parser("ctl", help="sluicectl for a MUX: ctl [muxN] COMMAND..., mux1 when none is named")
     logs = verbs.add_parser("logs", help="what the programs of a host said")
     logs.add_argument("name")
     logs.add_argument("-f", "--follow", action="store_true")
+    if sys.argv[1:2] == ["ctl"]:  # what follows is sluicectl's, options included
+        return argparse.Namespace(verb="ctl", command=sys.argv[2:])
     return parser.parse_args()
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""A UDP service for the lab, as small as a DNS answer: replies to each datagram with NAME and what came in.
+"""A UDP service for the lab: answers each datagram with NAME and the SHA-256 of what came in, as small as a DNS answer.
 
     echo.py NAME ADDRESS PORT     says "listening" once it does"""
+import hashlib
 import socket
 import sys
 
@@ -14,4 +15,4 @@ with socket.socket(family, socket.SOCK_DGRAM) as server:
     print("listening", flush=True)
     while True:
         data, peer = server.recvfrom(65535)
-        server.sendto(name.encode() + b" " + data, peer)
+        server.sendto(f"{name} {hashlib.sha256(data).hexdigest()}".encode(), peer)

@@ -90,19 +90,18 @@ def udp_servers(lab, service):
 @contextlib.contextmanager
 def udp_service(lab, service):
     """The MUX serves it, for the length of the block."""
-    lab.ask("service", "add", service.name, service.vip, "udp", service.port)
+    dips = [word for dip in lab.shape.members() for word in ("--dip", dip.v6 if service.is_v6 else dip.v4)]
+    lab.ask("service", "add", service.name, "--vip", service.vip, "--protocol", "udp", "--port", service.port, *dips)
     try:
-        for dip in lab.shape.members():
-            lab.ask("dip", "add", service.name, dip.v6 if service.is_v6 else dip.v4)
         yield
     finally:
         lab.ask("service", "remove", service.name)
 
 
 ASK = """
-import collections, json, socket, sys
+import collections, hashlib, json, socket, sys
 vip, port, count, size = sys.argv[1], *map(int, sys.argv[2:5])
-answers, lost = collections.Counter(), 0
+answers, lost = collections.Counter(), []
 for number in range(count):
     # A socket for each question, as resolvers do: a new port, a new flow.
     with socket.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -113,13 +112,13 @@ for number in range(count):
         question = f"{number} ".encode().ljust(size, b"x")
         client.send(question)
         try:
-            name, answer = client.recv(65535).split(b" ", 1)
-        except TimeoutError:
-            lost += 1
+            name, digest = client.recv(65535).decode().split()
+        except OSError:  # no answer in time, or told that it was too big
+            lost.append(number)
             continue
-        assert answer == question
-        answers[name.decode()] += 1
-print(json.dumps({"answers": answers, "lost": lost}))
+        assert digest == hashlib.sha256(question).hexdigest()
+        answers[name] += 1
+print(json.dumps({"answers": answers, "lost": len(lost), "which": lost}))
 """
 
 

@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""The same on AF_XDP ports, which take frames away from the kernel instead of copying them."""
+"""The same on AF_XDP ports, which take frames away from the kernel instead of copying them.
+
+Fragments are tested here: before an AF_PACKET port sees an IPv4 fragment, the kernel puts the datagram together, since
+DPDK's driver opens its sockets with PACKET_FANOUT_FLAG_DEFRAG."""
 import pytest
-from labtools import VIP4, VIP6, assert_spread, assert_unharmed, download, sha256, spread, upload
+from labtools import (
+    VIP4, VIP6, ask_udp, assert_spread, assert_unharmed, download, drops, new_drops, sha256, spread, udp_servers,
+    udp_service, upload,
+)
 from lablib.programs import BIG_FILE
-from lablib.topology import Shape
+from lablib.topology import LATER_SERVICES, Shape
 from lablib.traffic import steady
 
 SHAPE = Shape(dips=3, driver="af_xdp", weights=(1, 2, 2))
@@ -26,3 +32,14 @@ def test_a_hundred_megabytes_go_both_ways_unharmed(lab, vip):
     written = upload(lab, vip, lab.www / BIG_FILE, "big")
     assert sha256(written) == digest
     written.unlink()
+
+
+@pytest.mark.parametrize("service", LATER_SERVICES, ids=lambda s: s.name)
+@pytest.mark.parametrize("size", [1600, 4000, 20000])
+def test_all_fragments_of_a_datagram_reach_one_server(lab, service, size):
+    with udp_servers(lab, service), udp_service(lab, service):
+        before = drops(lab)
+        got = ask_udp(lab, service, 200, size)
+        assert new_drops(before, drops(lab)) == {}
+        assert got["lost"] == 0, got
+        assert set(got["answers"]) == {"dip1", "dip2", "dip3"}
