@@ -2,6 +2,7 @@
 // Copyright The Sluice Authors
 #include <rte_mbuf.h>
 
+#include "dataplane/stage/parse_plain.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
@@ -300,25 +301,32 @@ DropReason parse_frame(const rte_mbuf& m, Parsed& p, FlowKey& key) {
   }
 }
 
+[[gnu::noinline]] void parse_other(Burst& burst, unsigned i) {
+  Parsed parsed;
+  const DropReason bad = parse_frame(*burst.packet[i], parsed, burst.key[i]);
+  burst.layout[i] = parsed.layout;
+  burst.fragment_id[i] = parsed.fragment_id;
+  constexpr std::uint8_t kSpecial = Layout::kFragment | Layout::kEcho;
+  if (parsed.layout.flags & kSpecial) [[unlikely]] {
+    burst.fragments |= std::uint64_t{parsed.layout.is(Layout::kFragment)} << i;
+    burst.echoes |= std::uint64_t{parsed.layout.is(Layout::kEcho)} << i;
+  }
+  if (bad != kFine) [[unlikely]] {
+    burst.drop(i, bad);
+  } else if (parsed.punt) [[unlikely]] {
+    burst.punt(i);
+  }
+}
+
 }  // namespace
 
 void parse(Burst& burst) noexcept {
+  std::uint64_t others = 0;
   for_each(burst.live, [&](unsigned i) {
-    Parsed parsed;
-    const DropReason bad = parse_frame(*burst.packet[i], parsed, burst.key[i]);
-    burst.layout[i] = parsed.layout;
-    burst.fragment_id[i] = parsed.fragment_id;
-    constexpr std::uint8_t kSpecial = Layout::kFragment | Layout::kEcho;
-    if (parsed.layout.flags & kSpecial) [[unlikely]] {
-      burst.fragments |= std::uint64_t{parsed.layout.is(Layout::kFragment)} << i;
-      burst.echoes |= std::uint64_t{parsed.layout.is(Layout::kEcho)} << i;
-    }
-    if (bad != kFine) [[unlikely]] {
-      burst.drop(i, bad);
-    } else if (parsed.punt) [[unlikely]] {
-      burst.punt(i);
-    }
+    const bool plain = parse_plain(*burst.packet[i], burst.layout[i], burst.key[i]);
+    others |= std::uint64_t{!plain} << i;
   });
+  for_each(others, [&](unsigned i) { parse_other(burst, i); });
 }
 
 }  // namespace sluice

@@ -24,7 +24,8 @@ struct alignas(4) IpAddress {
   // Put together as two words: addresses are read back as words at once, and a cpu forwards a store to a later
   // load only when one store covers the load.
   static constexpr IpAddress v4(Big32 address) {
-    const auto low = std::bit_cast<std::uint64_t>(std::array{Big32(0x0000ffff), address});
+    static_assert(std::endian::native == std::endian::little);
+    const std::uint64_t low = Big32(0x0000ffff).raw() | std::uint64_t{address.raw()} << 32;
     return std::bit_cast<IpAddress>(std::array<std::uint64_t, 2>{0, low});
   }
   static IpAddress v6(const void* sixteen_bytes) {

@@ -121,4 +121,21 @@ inline void decrement_ttl(Ipv4Header& header) {
   return fold(ipv4_sum(header)) == 0xffff;
 }
 
+// The same for a header known to be 20 bytes long, in a third of the instructions: words of 64 bits with the
+// carry put back in, and no folding, since a sum folds to all ones exactly when it is a multiple of 0xffff
+// but not zero, which a header with a version is not.
+[[nodiscard]] inline bool plain_ipv4_checksum_holds(const Ipv4Header& header) {
+  std::uint64_t first, second;
+  std::uint32_t third;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&header);
+  std::memcpy(&first, bytes, 8);
+  std::memcpy(&second, bytes + 8, 8);
+  std::memcpy(&third, bytes + 16, 4);
+  std::uint64_t sum = first + second;
+  sum += sum < first;
+  sum += third;
+  sum += sum < third;
+  return sum % 0xffff == 0;
+}
+
 }  // namespace sluice
