@@ -26,8 +26,10 @@ struct FlowClock {
   }
 };
 
-// How long a flow may be silent, in seconds, 1 .. 86400. Configurable per service.
+// How long a flow may be silent, in seconds, at most kMost. Configurable per service.
 struct FlowTimeouts {
+  static constexpr std::uint32_t kMost = 7 * 86400;
+
   std::uint32_t syn_s = 10;  // TCP and SCTP in probation
   std::uint32_t established_s = 900;
   std::uint32_t closing_s = 30;
@@ -58,11 +60,17 @@ class Flow {
   static constexpr std::uint32_t kWindowTicks = FlowClock::kTicksPerSecond / 4;
   static constexpr std::uint32_t kWindowsPerSecond = FlowClock::kTicksPerSecond / kWindowTicks;
 
+  // Stable id of the DIP (Target::counter). The owner may write it at any time; counting flows by target is
+  // the owner's too (FlowObserver).
+  std::uint32_t target = 0;
+  // The owner's own; the table starts it at 0 and never looks.
+  std::uint8_t flags = 0;
+
   [[nodiscard]] FlowState state() const { return static_cast<FlowState>(place_ & 3); }
   [[nodiscard]] std::uint8_t protocol() const { return protocol_; }
   [[nodiscard]] std::uint32_t seen() const { return seen_; }
-  // In the window that `seen()` lies in, both saturating; 0 in probation. At 65,535 packets a window the
-  // count stands for 262,140 packets a second or more.
+  // In the window that `seen()` lies in, both saturating; bytes are 0 in probation. 65,535 packets a window
+  // stand for 262,140 packets a second or more.
   [[nodiscard]] std::uint32_t window_bytes() const {
     return state() == FlowState::kProbation ? 0 : bytes_or_node_;
   }
@@ -73,43 +81,33 @@ class Flow {
   friend class FlowStore;
   friend class FlowTable;
 
-  enum class Kind : std::uint8_t { kHandshake, kUdp, kOther };  // which timeouts
+  enum class Kind : std::uint8_t { kHandshake, kUdp, kOther };  // which timeouts, and when established
+
+  // place_, from the lowest bit: state 2, kind 2, packets in probation 2, lives in its second bucket 1, IPv6
+  // 1, bucket 24.
+  static constexpr std::uint32_t kKindShift = 2, kCountShift = 4, kBucketShift = 8;
+  static constexpr std::uint32_t kCountOne = 1u << kCountShift, kSecond = 1u << 6, kV6 = 1u << 7;
+  static constexpr std::uint32_t kTimeoutMask = 15;  // state and kind choose the timeout
 
   std::uint8_t protocol_ = 0;
-
- public:
-  // The owner's own; the table starts it at 0 and never looks.
-  std::uint8_t flags = 0;
-
- private:
   std::uint16_t packets_ = 0;
-
- public:
-  // Stable id of the DIP (Target::counter). The owner may write it at any time; counting flows by target is
-  // the owner's too (FlowObserver).
-  std::uint32_t target = 0;
-
- private:
   std::uint32_t seen_ = 0;
-  std::uint32_t bytes_or_node_ = 0;  // kProbation: its place in the list of the oldest; else window_bytes
-  // From the lowest bit: state 2, kind 2, packets in probation 2, lives in its second bucket 1, IPv6 1,
-  // bucket 24.
+  std::uint32_t bytes_or_node_ = 0;  // kProbation: its node in the list by age; else window_bytes
   std::uint32_t place_ = 0;
-
-  static constexpr std::uint32_t kKindShift = 2, kCountShift = 4, kSecond = 1u << 6, kV6 = 1u << 7,
-                                 kBucketShift = 8;
-  static constexpr std::uint32_t kTimeoutMask = 15;  // state and kind choose the timeout
 
   void set_state(FlowState state) { place_ = (place_ & ~3u) | static_cast<std::uint32_t>(state); }
   [[nodiscard]] Kind kind() const { return static_cast<Kind>(place_ >> kKindShift & 3); }
   [[nodiscard]] bool is_v6() const { return place_ & kV6; }
+  [[nodiscard]] bool is_second() const { return place_ & kSecond; }
   [[nodiscard]] std::uint32_t bucket() const { return place_ >> kBucketShift; }
 
+  // A packet at `now`; not in probation.
   void count(std::uint32_t bytes, std::uint32_t now) {
     if (((now ^ seen_) & ~(kWindowTicks - 1)) != 0) {
       packets_ = 0;
       bytes_or_node_ = 0;
     }
+    seen_ = now;
     packets_ = static_cast<std::uint16_t>(packets_ + (packets_ != 0xffff));
     const std::uint32_t sum = bytes_or_node_ + bytes;
     bytes_or_node_ = sum < bytes ? 0xffffffff : sum;

@@ -15,8 +15,9 @@
 // idle for `evict_idle_s`; a flow that had a packet since then is never pushed out. Families do not share
 // room. All work is bounded: by 64 entries looked at per insert, by the budget elsewhere.
 //
-// Memory is reserved at once and taken as it is touched: 12.25 bytes for each flow of the capacity with the
-// first flow (index), and the entry with the flow. No pointers inside.
+// Memory is reserved at once and taken as it is touched: 11 bytes for each flow of the capacity by the first
+// flows (index), the entry with the flow, 12 bytes for each place in probation. All in 46 bytes a flow for
+// IPv4 and 78 for IPv6 at capacity. No pointers inside.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,11 @@ struct FlowCounters {  // since the table was made; wrap at 2^64
   std::uint64_t untracked_probation = 0;  // insert: probation was full
   std::uint64_t untracked_table = 0;      // insert: nothing could make room
   std::uint64_t untracked_bucket = 0;     // insert: there was room, but not in the key's two buckets
+
+  [[nodiscard]] std::uint64_t untracked() const {
+    return untracked_probation + untracked_table + untracked_bucket;
+  }
+  FlowCounters& operator+=(const FlowCounters& other);
 };
 
 class FlowTable {
@@ -66,7 +72,8 @@ class FlowTable {
   };
   static constexpr std::uint32_t kMostFlows = 100'000'000;
 
-  // Control thread. Throws std::runtime_error, one sentence with the number of flows that would fit.
+  // Control thread. Throws std::runtime_error, one sentence: what is wrong with the limits, or how many flows
+  // would fit.
   explicit FlowTable(const Limits& limits, FlowObserver observer = {});
   ~FlowTable();
   FlowTable(FlowTable&&) noexcept;
@@ -93,8 +100,7 @@ class FlowTable {
     bool fresh;  // false: the key was there (an earlier packet of this burst); touch it
   };
   // The first packet of a flow, in probation and counted as its first.
-  Opened insert(const FlowKey& key, std::uint64_t hash, std::uint32_t target, const FlowPacket& packet,
-                std::uint32_t now) noexcept;
+  Opened insert(const FlowKey& key, std::uint64_t hash, std::uint32_t target, std::uint32_t now) noexcept;
 
   // Another packet of a flow. Reopening needs room in probation; without, the flow stays closing and says
   // nothing.
@@ -103,7 +109,6 @@ class FlowTable {
     if (!usual) [[unlikely]]
       return touch_slowly(flow, packet, now);
     flow.count(packet.bytes, now);
-    flow.seen_ = now;
     return FlowEvent::kNothing;
   }
 
@@ -145,6 +150,7 @@ class FlowTable {
 
   std::unique_ptr<FlowStore<FlowKeyV4>> v4_;
   std::unique_ptr<FlowStore<FlowKeyV6>> v6_;
+  bool aging_v6_ = false;  // where the hand of age() is
 };
 
 }  // namespace sluice
