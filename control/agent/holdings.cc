@@ -66,33 +66,36 @@ void Holdings::hold_vip(const Prefix& vip, const KernelLink::Addresses& there) {
 
 void Holdings::hold_interface(const std::string& name, Tunnel& tunnel, bool starting) {
   const auto info = link_.interface(name);
+  const auto known = attached_.find(name);
+  if (known != attached_.end() && (!info || known->second.index != info->index)) {
+    spdlog::warn("interface {} is gone", name);
+    tunnel.forget_inner_mtu(known->second.index);
+    attached_.erase(known);
+  }
   if (!info) {
     if (starting)
       throw std::runtime_error("there is no interface " + name + ", name one that `ip link` shows");
-    if (attached_.erase(name) != 0) spdlog::warn("interface {} is gone, waiting for it", name);
     return;
   }
   if (!info->ethernet)
-    throw std::runtime_error("interface " + name +
-                             " is no Ethernet interface, name the one where the tunnel packets of " +
-                             "the MUX come in");
+    throw std::runtime_error(
+        "interface " + name +
+        " is no Ethernet interface, name the one where the tunnel packets of the MUX come in");
   hold_sysctls(name);
-  const auto known = attached_.find(name);
-  const bool fresh = known == attached_.end() || known->second.index != info->index;
-  if (fresh || known->second.mtu_bytes != info->mtu_bytes) {
-    if (config_.clamp_mss) tunnel.set_inner_mtu(info->index, inner_mtu(config_, info->mtu_bytes));
-  }
-  if (fresh) {
-    ledger_.tc_priority = config_.tc_priority;
-    add(ledger_.interfaces, name);
-    record();
-    if (tunnel.attach(name, info->index)) {
-      add(ledger_.qdiscs, name);
-      record();
-    }
-    spdlog::info("decapsulates on {}, MTU {}", name, info->mtu_bytes);
-  }
+  if (config_.clamp_mss) tunnel.set_inner_mtu(info->index, inner_mtu(config_, info->mtu_bytes));
+  if (attached_.count(name) == 0) attach(name, *info, tunnel);
   attached_[name] = *info;
+}
+
+void Holdings::attach(const std::string& name, const InterfaceInfo& info, Tunnel& tunnel) {
+  ledger_.tc_priority = config_.tc_priority;
+  add(ledger_.interfaces, name);
+  record();
+  if (tunnel.attach(name, info.index)) {
+    add(ledger_.qdiscs, name);
+    record();
+  }
+  spdlog::info("decapsulates on {}, MTU {}", name, info.mtu_bytes);
 }
 
 void Holdings::hold_sysctls(const std::string& interface) {

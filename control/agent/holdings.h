@@ -37,6 +37,7 @@ class Holdings {
  private:
   void hold_vip(const Prefix& vip, const KernelLink::Addresses& there);
   void hold_interface(const std::string& name, Tunnel& tunnel, bool starting);
+  void attach(const std::string& name, const InterfaceInfo& info, Tunnel& tunnel);
   void hold_sysctls(const std::string& interface);
   void tell_own_addresses(Tunnel& tunnel, const KernelLink::Addresses& there) const;
   void release_unwanted();

@@ -2,8 +2,7 @@
 /* Copyright The Sluice Authors */
 /* Reading an IP header in a packet of any content, for the eBPF programs. Everything goes through
  * bpf_skb_load_bytes, which checks each access against the packet and reads fragmented buffers as well. */
-#ifndef SLUICE_AGENT_PACKET_BPF_H_
-#define SLUICE_AGENT_PACKET_BPF_H_
+#pragma once
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -113,5 +112,3 @@ static __always_inline int ipv4_sum_holds(struct __sk_buff* skb, const struct ip
   sum = (sum & 0xffff) + (sum >> 16);
   return sum == 0xffff;
 }
-
-#endif /* SLUICE_AGENT_PACKET_BPF_H_ */

@@ -19,8 +19,8 @@
 char LICENSE[] SEC("license") = "Apache-2.0";
 
 /* Set by the agent before loading. */
-const volatile __be16 gue_port = 0;              /* 0: no GUE */
-const volatile __u8 as_before_decap_flags = 0;   /* 1: change the family the way of kernels before 6.3 */
+const volatile __be16 gue_port = 0;            /* 0: no GUE */
+const volatile __u8 as_before_decap_flags = 0; /* 1: change the family the way of kernels before 6.3 */
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -58,9 +58,12 @@ struct {
   __type(value, struct tunnel_counters);
 } counters SEC(".maps");
 
-static __always_inline __u32 segments(const struct __sk_buff* skb) { return skb->gso_segs ?: 1; }
+static __always_inline __u32 segments(const struct __sk_buff* skb) {
+  return skb->gso_segs ?: 1;
+}
 
-static __always_inline struct tunnel_counters* count(struct __sk_buff* skb, __u32 vip, enum tunnel_outcome what) {
+static __always_inline struct tunnel_counters* count(struct __sk_buff* skb, __u32 vip,
+                                                     enum tunnel_outcome what) {
   struct tunnel_counters* c = bpf_map_lookup_elem(&counters, &vip);
   if (c) c->packets[what] += segments(skb);
   return c;
@@ -75,14 +78,17 @@ static __always_inline __u32 find_vip(const struct tunnel_address* address) {
 /* ---- ports ---- */
 
 /* Replaces the port at `port_at` and mends the checksum at `sum_at`. The helper knows what an unfinished
- * (offloaded) checksum needs: nothing, since ports are no part of the pseudo header. */
-static __noinline int replace_port(struct __sk_buff* skb, struct tunnel_port* key, __u32 port_at, __u32 sum_at) {
+ * (offloaded) checksum needs: nothing, since ports are no part of the pseudo header. `zero_is_none`: a UDP
+ * checksum, of which 0 says that there is none (RFC 768). */
+static __noinline int replace_port(struct __sk_buff* skb, struct tunnel_port* key, __u32 port_at,
+                                   __u32 sum_at, int zero_is_none) {
   if (!key) return 0;
   if (bpf_skb_load_bytes(skb, port_at, &key->port, 2)) return 0;
   __be16* replacement = bpf_map_lookup_elem(&ports, key);
   if (!replacement) return 0;
   __be16 port = *replacement;
-  if (bpf_l4_csum_replace(skb, sum_at, key->port, port, 2 | BPF_F_MARK_MANGLED_0)) return 0;
+  if (bpf_l4_csum_replace(skb, sum_at, key->port, port, 2 | (zero_is_none ? BPF_F_MARK_MANGLED_0 : 0)))
+    return 0;
   bpf_skb_store_bytes(skb, port_at, &port, 2, 0);
   return 1;
 }
@@ -92,7 +98,8 @@ static __always_inline int has_ports(const struct ip_view* ip) {
 }
 
 static __always_inline __u32 sum_of(const struct ip_view* ip) {
-  return ip->l4 + (ip->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
+  return ip->l4 +
+         (ip->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 }
 
 #define ICMP_HEADER 8 /* of ICMP and ICMPv6 errors; the checksum is at 2 */
@@ -108,9 +115,10 @@ static __always_inline int is_icmp(const struct ip_view* ip) {
 }
 
 /* An ICMP error carries the head of a packet of the flow, the other way round: it must name the port that its
- * reader knows, or path MTU discovery and "port unreachable" miss a translated service. The embedded packet's own
- * checksum stays: nobody checks it (RFC 792 and 4443 send as little as eight bytes of it). */
-static __noinline int replace_embedded_port(struct __sk_buff* skb, const struct ip_view* ip, __u32 vip, __u8 direction) {
+ * reader knows, or path MTU discovery and "port unreachable" miss a translated service. The embedded packet's
+ * own checksum stays: nobody checks it (RFC 792 and 4443 send as little as eight bytes of it). */
+static __noinline int replace_embedded_port(struct __sk_buff* skb, const struct ip_view* ip, __u32 vip,
+                                            __u8 direction) {
   struct ip_view embedded;
   __u8 type;
 
@@ -118,14 +126,16 @@ static __noinline int replace_embedded_port(struct __sk_buff* skb, const struct 
   if (view_ip(skb, ip->l4 + ICMP_HEADER, &embedded) || !has_ports(&embedded)) return 0;
   struct tunnel_port key = {.vip = vip, .protocol = embedded.protocol, .direction = direction};
   __u32 port_at = embedded.l4 + (direction == TUNNEL_TO_DIP ? 0 : 2);
-  return replace_port(skb, &key, port_at, ip->l4 + ICMP_CHECKSUM);
+  return replace_port(skb, &key, port_at, ip->l4 + ICMP_CHECKSUM, 0);
 }
 
-static __always_inline void translate(struct __sk_buff* skb, const struct ip_view* ip, __u32 vip, __u8 direction) {
+static __always_inline void translate(struct __sk_buff* skb, const struct ip_view* ip, __u32 vip,
+                                      __u8 direction) {
   int done = 0;
   if (has_ports(ip)) {
     struct tunnel_port key = {.vip = vip, .protocol = ip->protocol, .direction = direction};
-    done = replace_port(skb, &key, ip->l4 + (direction == TUNNEL_TO_DIP ? 2 : 0), sum_of(ip));
+    done = replace_port(skb, &key, ip->l4 + (direction == TUNNEL_TO_DIP ? 2 : 0), sum_of(ip),
+                        ip->protocol == IPPROTO_UDP);
   } else if (is_icmp(ip)) {
     done = replace_embedded_port(skb, ip, vip, direction);
   }
@@ -137,9 +147,9 @@ static __always_inline void translate(struct __sk_buff* skb, const struct ip_vie
 #define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_*, Linux 6.3: newer than our build's headers */
 #define DECAP_L3_IPV6 (1ULL << 8)
 
-/* Removes `outer` bytes after the Ethernet header, where the packet's family changes with it. Before Linux 6.3
- * adjust_room could not do that: then change_proto changes the family, which adds or takes the 20 bytes between
- * an IPv4 and an IPv6 header, and adjust_room takes the rest. */
+/* Removes `outer` bytes after the Ethernet header, where the packet's family changes with it. Before
+ * Linux 6.3 adjust_room could not do that: then change_proto changes the family, which adds or takes the 20
+ * bytes between an IPv4 and an IPv6 header, and adjust_room takes the rest. */
 static __always_inline int strip_to_other_family(struct __sk_buff* skb, __u8 version, __s32 outer) {
   __be16 type = version == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
   __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | (version == 4 ? DECAP_L3_IPV4 : DECAP_L3_IPV6);
@@ -197,7 +207,8 @@ static __always_inline __u32 find_inner(struct __sk_buff* skb, const struct ip_v
 }
 
 static __always_inline enum tunnel_outcome form(const struct ip_view* outer, const struct ip_view* inner) {
-  if (outer->protocol == IPPROTO_UDP) return outer->version == 4 ? TUNNEL_GUE_OVER_IPV4 : TUNNEL_GUE_OVER_IPV6;
+  if (outer->protocol == IPPROTO_UDP)
+    return outer->version == 4 ? TUNNEL_GUE_OVER_IPV4 : TUNNEL_GUE_OVER_IPV6;
   if (outer->version == 4) return inner->version == 4 ? TUNNEL_IPV4_IN_IPV4 : TUNNEL_IPV6_IN_IPV4;
   return inner->version == 4 ? TUNNEL_IPV4_IN_IPV6 : TUNNEL_IPV6_IN_IPV6;
 }
@@ -252,8 +263,9 @@ int sluice_ingress(struct __sk_buff* skb) {
 
 #define TCP_OPTIONS_MAX 40
 
-/* Puts `mss` in place of the MSS option at `at` where that promises more; `odd`: it starts at an odd offset of the
- * segment. A 16-bit value at an odd place lies across two words of the sum: its bytes trade places (RFC 1071). */
+/* Puts `mss` in place of the MSS option at `at` where that promises more; `odd`: it starts at an odd offset
+ * of the segment. A 16-bit value at an odd place lies across two words of the sum: its bytes trade places
+ * (RFC 1071). */
 static __always_inline int limit_option(struct __sk_buff* skb, __u32 at, int odd, __u16 mss, __u32 sum_at) {
   __be16 old, fresh = bpf_htons(mss);
   if (bpf_skb_load_bytes(skb, at + 2, &old, 2) || bpf_ntohs(old) <= mss) return 0;
@@ -263,7 +275,8 @@ static __always_inline int limit_option(struct __sk_buff* skb, __u32 at, int odd
   return 1;
 }
 
-/* Lowers the MSS option (RFC 9293 section 3.7.1) of the SYN at ip->l4 to what `mtu` bytes of IP packet carry. */
+/* Lowers the MSS option (RFC 9293 section 3.7.1) of the SYN at ip->l4 to what `mtu` bytes of IP packet carry.
+ */
 static __noinline int lower_mss(struct __sk_buff* skb, const struct ip_view* ip, __u32 mtu) {
   __u8 data_offset, option[2];
   if (!ip || bpf_skb_load_bytes(skb, ip->l4 + 12, &data_offset, 1)) return 0;
@@ -275,10 +288,12 @@ static __noinline int lower_mss(struct __sk_buff* skb, const struct ip_view* ip,
 
   for (int i = 0; i < TCP_OPTIONS_MAX; i++) {
     if (at + 4 > length || bpf_skb_load_bytes(skb, options + at, option, 2) || option[0] == 0) return 0;
-    if (option[0] == 2 && option[1] == 4) return limit_option(skb, options + at, at & 1, mtu - headers, sum_of(ip));
+    if (option[0] == 2 && option[1] == 4)
+      return limit_option(skb, options + at, at & 1, mtu - headers, sum_of(ip));
     __u32 step = option[0] == 1 ? 1 : option[1];
     if (step == 0 || step > TCP_OPTIONS_MAX) return 0;
-    at = (at + step) & 0x3f; /* no more than `length` allows, said so that the verifier sees one state a turn */
+    at = (at + step) &
+         0x3f; /* no more than `length` allows, said so that the verifier sees one state a turn */
   }
   return 0;
 }

@@ -151,6 +151,10 @@ void Tunnel::set_inner_mtu(unsigned index, std::uint32_t bytes) {
   put(programs_->maps.inner_mtu, &index, &bytes);
 }
 
+void Tunnel::forget_inner_mtu(unsigned index) {
+  bpf_map_delete_elem(bpf_map__fd(programs_->maps.inner_mtu), &index);
+}
+
 void Tunnel::set_own_addresses(const std::vector<IpAddress>& addresses) {
   const std::uint8_t present = 1;
   for (const IpAddress& a : addresses) {

@@ -32,6 +32,7 @@ class Tunnel {
 
   // The largest inner packet that clients of a VIP should send when the reply leaves by that interface.
   void set_inner_mtu(unsigned index, std::uint32_t bytes);
+  void forget_inner_mtu(unsigned index);  // the interface is gone
 
   // The addresses that tunnel packets may be sent to. VIPs are left out of it by the caller.
   void set_own_addresses(const std::vector<IpAddress>& addresses);

@@ -2,10 +2,8 @@
 /* Copyright The Sluice Authors */
 /* What the eBPF programs (C) and the agent (C++) say to each other: the entries of the maps, the counters,
  * and the one rule that both sides must read alike (ECN). Addresses are 16 bytes in network byte order, IPv4
- * as
- * ::ffff:a.b.c.d, like IpAddress; ports are in network byte order. */
-#ifndef SLUICE_AGENT_TUNNEL_SHARED_H_
-#define SLUICE_AGENT_TUNNEL_SHARED_H_
+ * as ::ffff:a.b.c.d, like IpAddress; ports are in network byte order. */
+#pragma once
 
 #include <linux/types.h>
 
@@ -81,5 +79,3 @@ static inline int tunnel_ecn(__u8 inner, __u8 outer) {
 #ifdef __cplusplus
 }
 #endif
-
-#endif /* SLUICE_AGENT_TUNNEL_SHARED_H_ */

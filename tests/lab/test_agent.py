@@ -2,13 +2,14 @@
 # Copyright The Sluice Authors
 """sluice-agent on a real kernel: tunnel packets come in, the server answers the client directly."""
 
+import random
 import socket
 import struct
 
 import pytest
 
-from agent_net import (CLIENT4, CLIENT6, DIP4, DIP6, GUE_PORT, MUX4, MUX6, VIP4, VIP6, AgentNet, ipv4, ipv6, packed,
-                       packet_socket, udp_packet, wrap)
+from agent_net import (CLIENT4, CLIENT6, DIP4, DIP6, GUE_PORT, MUX4, MUX6, VIP4, VIP6, AgentNet, checksum, ipv4, ipv6,
+                       packed, packet_socket, udp_packet, wrap)
 from netns import wait_until
 
 FORMS = {  # counter: (VIP, outer version, GUE)
@@ -131,6 +132,28 @@ def test_a_damaged_outer_header_is_left_to_the_kernel(net):
     raw.close()
 
 
+def test_mutated_tunnel_packets_harm_nothing(net):
+    receiver = net.udp_server("0.0.0.0", 53)
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    net.start([f'{{ address = "{VIP4}"; protocol = "udp"; port = 52; dip_port = 53; }}', f'{{ address = "{VIP6}"; }}'])
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    raw = packet_socket(net.router, "to-eth0")
+    head = bytes.fromhex(net.dip.mac("eth0").replace(":", "")) + b"\x02\0\0\0\0\1"
+    for _ in range(5000):
+        vip, client = chance.choice([(VIP4, CLIENT4), (VIP6, CLIENT6)])
+        packet = bytearray(wrap(udp_packet(client, vip, 1000, 53, b"x" * 40), chance.choice((4, 6)), chance.random() < 0.3))
+        kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
+        for _ in range(chance.randrange(5)):
+            packet[chance.randrange(len(packet))] = chance.randrange(256)
+        raw.send(head + kind + packet[:chance.randrange(20, len(packet) + 1)] if chance.random() < 0.3 else head + kind + packet)
+    raw.close()
+    net.mux.emit(wrap(udp_packet(CLIENT4, VIP4, 1000, 52, b"alive"), 4))
+    while receiver.recv(65536) != b"alive":
+        pass
+    assert net.agent.poll() is None and net.packets("bad-tunnel") > 0, f"seed {seed}"
+
+
 def test_ip_options_and_the_encapsulation_limit_are_stripped_with_the_outer_header(net):
     receiver = net.udp_server("0.0.0.0", 53)
     net.start()
@@ -223,6 +246,34 @@ def test_a_port_of_the_vip_becomes_the_port_of_the_dip_and_back(tmp_path, vip, o
         with net.client.inside(), pytest.raises(ConnectionRefusedError):
             socket.create_connection((vip, 81), timeout=10)
         assert net.packets("port-to-dip", vip) > 200 and net.packets("port-to-vip", vip) > 5
+
+
+def test_a_tcp_checksum_that_happens_to_be_zero_is_mended_like_any_other(net):
+    net.server(port=8080)
+    net.start([f'{{ address = "{VIP4}"; protocol = "tcp"; port = 80; dip_port = 8080; }}'])
+    pseudo = packed(CLIENT4) + packed(VIP4) + struct.pack("!HH", 6, 20)
+
+    def syn(sequence):
+        return struct.pack("!HHIIBBHHH", 4321, 80, sequence, 0, 0x50, 2, 1000, 0, 0)
+
+    segment = syn(checksum(pseudo + syn(0)))  # now the sum is 0xffff, and its complement 0
+    assert checksum(pseudo + segment) == 0
+    sniffer = packet_socket(net.client, "c0")
+    sniffer.settimeout(10)
+    net.mux.emit(wrap(ipv4(CLIENT4, VIP4, 6, segment), 4))
+    while True:
+        packet = sniffer.recv(65536)[14:]
+        if packet[9] == 6 and packet[12:16] == packed(VIP4):
+            break
+    assert packet[20:24] == struct.pack("!HH", 80, 4321) and packet[33] & 0x12 == 0x12
+    sniffer.close()
+
+
+def test_a_datagram_without_checksum_stays_without(net):
+    receiver = net.udp_server("0.0.0.0", 5353)
+    net.start([f'{{ address = "{VIP4}"; protocol = "udp"; port = 53; dip_port = 5353; }}'])
+    net.mux.emit(wrap(ipv4(CLIENT4, VIP4, 17, struct.pack("!HHHH", 1000, 53, 13, 0) + b"plain"), 4))
+    assert receiver.recv(100) == b"plain"
 
 
 @pytest.mark.parametrize("port", [80, 8080])

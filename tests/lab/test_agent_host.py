@@ -165,6 +165,18 @@ def test_an_interface_that_comes_back_is_served_again(net):
     assert net.http("GET", "/", address=VIP4) == (200, b"dip")
 
 
+def test_systemd_is_told_when_the_agent_is_ready_and_when_it_stops(net, monkeypatch):
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(str(net.directory / "notify"))
+    told.settimeout(10)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(net.directory / "notify"))
+    net.start()
+    assert b"READY=1" in told.recv(1000).splitlines()
+    net.agent.send_signal(signal.SIGTERM)
+    assert told.recv(1000) == b"STOPPING=1"
+    told.close()
+
+
 def test_the_server_is_silent_about_the_vip_on_the_wire(net):
     wire = packet_socket(net.router, "to-eth0")
     wire.settimeout(10)
