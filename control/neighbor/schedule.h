@@ -31,13 +31,17 @@ class DumpSchedule {
   static constexpr int kPause = 20;
   static constexpr std::chrono::seconds kLongestPause{10};
 
-  // What is repeated, or wanted while a round runs, comes `repeat_delay` after that round at the earliest.
+  // A disturbed or failed dump is repeated `repeat_delay` after its round at the earliest.
   explicit DumpSchedule(std::chrono::milliseconds repeat_delay) : repeat_delay_(repeat_delay) {}
 
-  // Wants these kinds (bits) dumped `delay` from now, or with what is due earlier.
+  // Wants these kinds (bits) dumped in `delay`, or with what is due earlier; counted from now, or from the
+  // end of the round that runs.
   void want(unsigned kinds, std::chrono::milliseconds delay, Clock::time_point now) {
     wanted_ |= kinds;
-    if (started_) return;
+    if (started_) {
+      after_round_ = std::min(after_round_, delay);
+      return;
+    }
     const Clock::time_point due = std::max(now + delay, not_before_);
     due_ = due_ ? std::min(*due_, due) : due;
   }
@@ -59,7 +63,7 @@ class DumpSchedule {
     if (!started_) return {};
     not_before_ = now + std::min<Clock::duration>(kPause * (now - *started_), kLongestPause);
     started_.reset();
-    if (wanted_ != 0) want(wanted_, repeat_delay_, now);
+    if (wanted_ != 0) want(wanted_, std::exchange(after_round_, kNever), now);
     return {};
   }
   [[nodiscard]] std::optional<Kind> dumping() const { return dumping_; }
@@ -89,9 +93,11 @@ class DumpSchedule {
   }
 
  private:
+  static constexpr std::chrono::milliseconds kNever{1L << 40};
   std::chrono::milliseconds repeat_delay_;
-  unsigned wanted_ = 0;  // kinds of the next round, as bits
-  unsigned round_ = 0;   // those of the running round whose turn is still to come
+  std::chrono::milliseconds after_round_ = kNever;  // the shortest delay wanted during the running round
+  unsigned wanted_ = 0;                             // kinds of the next round, as bits
+  unsigned round_ = 0;                              // those of the running round whose turn is still to come
   std::optional<Kind> dumping_;
   bool is_disturbed_ = false;
   std::array<unsigned, kKinds> disturbed_passes_{};

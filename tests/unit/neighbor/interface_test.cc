@@ -35,6 +35,7 @@ TEST(ConfigureInterface, SetsMacMtuAddressesAndDefaultRoutesAndRepeatingItChange
     settings.mtu = 1480;
     EXPECT_EQ(mux.tables.configure_interface(settings).value_or(""), "");
     EXPECT_EQ(shown("ip addr show dev sluice0 tentative"), "") << "nothing waits for duplicate detection";
+    EXPECT_NE(shown("ip -6 addr show dev sluice0 scope global").find("nodad"), std::string::npos);
     const std::string addresses = shown_addresses();
     EXPECT_EQ(addresses.find("DOWN"), std::string::npos) << addresses;
     EXPECT_NE(addresses.find(" 10.0.0.10/24 2001:db8::10/64"), std::string::npos) << addresses;
