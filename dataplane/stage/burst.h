@@ -49,6 +49,7 @@ struct Burst {
   std::uint64_t dropped = 0;                // with reason[i]
   std::uint64_t punted = 0;                 // to the kernel
   std::uint64_t fragments = 0, echoes = 0;  // parse: what later stages look at only when there is any
+  std::uint64_t unrelated = 0;              // parse: ICMP errors about no packet of their destination
   std::uint64_t ready = 0;                  // finished frames that leave by egress[i] as they are (answers)
 
   std::array<rte_mbuf*, kBurstPackets> packet;
@@ -68,7 +69,7 @@ struct Burst {
   void begin(unsigned n) {
     size = n;
     live = n == kBurstPackets ? ~0ull : (1ull << n) - 1;
-    dropped = punted = fragments = echoes = ready = 0;
+    dropped = punted = fragments = echoes = unrelated = ready = 0;
   }
   // Adds a packet at the end; the index, or kBurstPackets when there is no room.
   unsigned append(rte_mbuf* m) {

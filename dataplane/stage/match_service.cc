@@ -57,9 +57,17 @@ void answer_echoes(Burst& burst, const Snapshot& tables, TokenBucket& answer_rat
   });
 }
 
-void settle_unmatched(Burst& burst, unsigned i, const Snapshot& tables) {
+void settle_unmatched(Burst& burst, unsigned i, const Snapshot& tables, DropReason otherwise) {
   if (std::ranges::binary_search(tables.own_addresses, outer_destination(burst, i))) return burst.punt(i);
-  burst.drop(i, DropReason::kNoService);
+  burst.drop(i, otherwise);
+}
+
+// A VIP has no use for an ICMP error about nothing that it sent; the kernel may have.
+void settle_unrelated(Burst& burst, const Snapshot& tables) {
+  for_each(burst.live & burst.unrelated, [&](unsigned i) {
+    const bool to_vip = tables.service_table.is_vip(burst.key[i].destination);
+    settle_unmatched(burst, i, tables, to_vip ? DropReason::kIcmpUnrelated : DropReason::kNoService);
+  });
 }
 
 void count(const Burst& burst, const Snapshot& tables, WorkerCounters& counters) {
@@ -90,9 +98,11 @@ void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counter
   tables.service_table.lookup(burst.key.data(), burst.live, burst.service.data());
   if (burst.live & burst.echoes) [[unlikely]]
     answer_echoes(burst, tables, answer_rate);
+  if (burst.live & burst.unrelated) [[unlikely]]
+    settle_unrelated(burst, tables);
   for_each(burst.live, [&](unsigned i) {
     if (burst.service[i] == kNoService) [[unlikely]]
-      settle_unmatched(burst, i, tables);
+      settle_unmatched(burst, i, tables, DropReason::kNoService);
   });
   count(burst, tables, counters);
 }

@@ -19,6 +19,7 @@ constexpr unsigned kMaxDatagramBytes = 65535;
 struct Parsed {
   Layout layout;
   bool punt = false;
+  bool unrelated = false;  // an ICMP error, but about no packet of ours
   std::uint32_t fragment_id = 0;
 };
 
@@ -68,8 +69,9 @@ struct Ipv6Chain {
   std::uint32_t fragment_id = 0;
 };
 
-// Walks hop-by-hop, routing, destination and fragment headers (RFC 8200 section 4) up to the transport.
-DropReason walk_extensions(Reader& r, std::uint8_t next, Ipv6Chain& chain) {
+// Walks hop-by-hop, routing, destination and fragment headers (RFC 8200 section 4) up to the transport. A
+// `quoted` packet may have been cut anywhere by the router that sent the error: its lengths are not checked.
+DropReason walk_extensions(Reader& r, std::uint8_t next, Ipv6Chain& chain, bool quoted) {
   for (unsigned count = 0;; ++count) {
     const bool option_like = next == kProtoHopByHop || next == kProtoRouting || next == kProtoDestination;
     if (!option_like && next != kProtoFragment) break;
@@ -81,9 +83,9 @@ DropReason walk_extensions(Reader& r, std::uint8_t next, Ipv6Chain& chain) {
       if (!fragment || chain.fragment) return DropReason::kBadExtensionHeader;
       const unsigned offset_bytes = fragment->offset_more.value() & ~7u;
       const bool more = fragment->offset_more.value() & 1;
-      if (offset_bytes + r.left() > kMaxDatagramBytes || r.left() == 0 || (more && r.left() % 8 != 0)) {
-        return DropReason::kBadFragment;
-      }
+      const bool fits =
+          offset_bytes + r.left() <= kMaxDatagramBytes && r.left() != 0 && !(more && r.left() % 8 != 0);
+      if (!fits && !quoted) return DropReason::kBadFragment;
       next = fragment->next_header;
       // An atomic fragment (RFC 6946) is a whole datagram.
       chain.fragment = more || offset_bytes != 0;
@@ -111,15 +113,16 @@ DropReason walk_extensions(Reader& r, std::uint8_t next, Ipv6Chain& chain) {
 DropReason parse_embedded6(Reader& r, FlowKey& key) {
   const auto* ip = r.take<Ipv6Header>();
   Ipv6Chain chain;
-  // The router that sent the error may have cut the packet anywhere: lengths inside are not checked.
   if (!ip || ip->version_class_flow.value() >> 28 != 6) return DropReason::kIcmpUnrelated;
-  const DropReason walked = walk_extensions(r, ip->next_header, chain);
-  if (walked != kFine && walked != DropReason::kBadFragment) return DropReason::kIcmpUnrelated;
+  if (walk_extensions(r, ip->next_header, chain, true) != kFine) return DropReason::kIcmpUnrelated;
   return set_embedded_key(r, key, IpAddress::v6(ip->source.data()), IpAddress::v6(ip->destination.data()),
-                          chain.protocol, chain.later_fragment || walked != kFine);
+                          chain.protocol, chain.later_fragment);
 }
 
-DropReason parse_icmp(Reader& r, Layout& layout, FlowKey& key) {
+// An error has the key of the flow it speaks of. One that speaks of nothing, or of a packet that was not sent
+// by the address it comes to, keeps its own key: what it is worth depends on who that address is.
+DropReason parse_icmp(Reader& r, Parsed& p, FlowKey& key) {
+  Layout& layout = p.layout;
   const auto* icmp = r.take<IcmpHeader>();
   if (!icmp) return DropReason::kTruncatedL4;
   const bool v6 = layout.is(Layout::kV6);
@@ -129,11 +132,16 @@ DropReason parse_icmp(Reader& r, Layout& layout, FlowKey& key) {
   }
   if (!is_icmp_error(v6, icmp->type)) return kFine;
   layout.flags |= Layout::kIcmpError;
-  return v6 ? parse_embedded6(r, key) : parse_embedded4(r, key);
+  FlowKey flow;
+  const DropReason quote = v6 ? parse_embedded6(r, flow) : parse_embedded4(r, flow);
+  p.unrelated = quote != kFine || flow.destination != key.destination || layout.is(Layout::kFragment);
+  if (!p.unrelated) key = flow;
+  return kFine;
 }
 
 // `r` stands at the transport header and ends where the IP packet ends.
-DropReason parse_transport(Reader& r, Layout& layout, FlowKey& key) {
+DropReason parse_transport(Reader& r, Parsed& p, FlowKey& key) {
+  Layout& layout = p.layout;
   const bool whole = !layout.is(Layout::kFragment);
   switch (key.protocol) {
     case kProtoTcp: {
@@ -167,7 +175,7 @@ DropReason parse_transport(Reader& r, Layout& layout, FlowKey& key) {
     case kProtoIcmpv6:
       // Each family has its own ICMP; the other's number is just a protocol.
       if ((key.protocol == kProtoIcmpv6) != layout.is(Layout::kV6)) return kFine;
-      return parse_icmp(r, layout, key);
+      return parse_icmp(r, p, key);
     case kProtoEsp:
       return r.left() < 8 ? DropReason::kTruncatedL4 : kFine;  // SPI and sequence, RFC 4303 section 2
     case kProtoAh:
@@ -238,7 +246,7 @@ DropReason parse_ipv4(Reader& r, bool checksum_known_good, Parsed& p, FlowKey& k
       return kFine;
     }
   }
-  return parse_transport(r, layout, key);
+  return parse_transport(r, p, key);
 }
 
 DropReason parse_ipv6(Reader& r, Parsed& p, FlowKey& key) {
@@ -263,7 +271,7 @@ DropReason parse_ipv6(Reader& r, Parsed& p, FlowKey& key) {
   }
   if (key.source.is_v4() || key.destination.is_v4()) return DropReason::kMappedAddress;
   Ipv6Chain chain;
-  if (const DropReason bad = walk_extensions(r, ip->next_header, chain); bad != kFine) return bad;
+  if (const DropReason bad = walk_extensions(r, ip->next_header, chain, false); bad != kFine) return bad;
   key.protocol = chain.protocol;
   if (chain.fragment) layout.flags |= Layout::kFragment;
   p.fragment_id = chain.fragment_id;
@@ -273,7 +281,7 @@ DropReason parse_ipv6(Reader& r, Parsed& p, FlowKey& key) {
     return kFine;
   }
   layout.l4 = static_cast<std::uint16_t>(r.offset());
-  return parse_transport(r, layout, key);
+  return parse_transport(r, p, key);
 }
 
 DropReason parse_frame(const rte_mbuf& m, Parsed& p, FlowKey& key) {
@@ -306,10 +314,11 @@ DropReason parse_frame(const rte_mbuf& m, Parsed& p, FlowKey& key) {
   const DropReason bad = parse_frame(*burst.packet[i], parsed, burst.key[i]);
   burst.layout[i] = parsed.layout;
   burst.fragment_id[i] = parsed.fragment_id;
-  constexpr std::uint8_t kSpecial = Layout::kFragment | Layout::kEcho;
+  constexpr std::uint8_t kSpecial = Layout::kFragment | Layout::kEcho | Layout::kIcmpError;
   if (parsed.layout.flags & kSpecial) [[unlikely]] {
     burst.fragments |= std::uint64_t{parsed.layout.is(Layout::kFragment)} << i;
     burst.echoes |= std::uint64_t{parsed.layout.is(Layout::kEcho)} << i;
+    burst.unrelated |= std::uint64_t{parsed.unrelated} << i;
   }
   if (bad != kFine) [[unlikely]] {
     burst.drop(i, bad);
