@@ -100,7 +100,7 @@ std::string format_number(const std::string& key, const json& value) {
   const double number = value.get<double>();
   if (is_bytes(key)) return bytes(number);
   if (key.ends_with("_ms")) return plain_number(key, value) + " ms";
-  if (key.ends_with("_pps")) return rate(number, "packets/s");
+  if (key.ends_with("_pps")) return rate(number, "pps");
   if (key.ends_with("_bps")) return rate(number, "bit/s");
   if (key.ends_with("_per_s")) return rate(number, "/s");
   if (key.ends_with("_percent")) return short_number(number) + " %";

@@ -116,9 +116,11 @@ std::string markdown() {
       std::string(kSynopsis) +
       "`\n\nWithout OBJECT it is interactive (Tab completes words and live names, `?` explains, `exit` "
       "leaves), or\n"
-      "reads commands line by line when standard input is no terminal. " +
+      "reads commands line by line when standard input is no terminal. JSON-RPC methods take their "
+      "parameters by\n"
+      "name.\n\n" +
       kExit +
-      " Errors are one\nline on standard error. JSON-RPC methods take their parameters by name.\n\n"
+      " Errors are one line on standard error.\n\n"
       "| command | what it does | method: parameters |\n|---|---|---|\n";
   for (const Command& command : commands()) {
     std::string method = command.method.empty() ? "" : "`" + command.method + "`";

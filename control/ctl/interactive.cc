@@ -5,7 +5,6 @@
 #include <histedit.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -15,8 +14,6 @@ namespace sluice::ctl {
 namespace {
 
 constexpr int kHistoryLines = 1000;
-
-volatile std::sig_atomic_t interrupted = 0;
 
 char* prompt(EditLine*) {
   static char text[] = "sluice> ";
@@ -56,6 +53,16 @@ unsigned char on_question(EditLine* edit, int) {
   return CC_REDISPLAY;
 }
 
+// Ctrl-C throws the line away, not the conversation. It arrives as a key, not as a signal: see Terminal.
+unsigned char on_cancel(EditLine* edit, int) {
+  const LineInfo* info = el_line(edit);
+  const int length = static_cast<int>(info->lastchar - info->buffer);
+  el_cursor(edit, static_cast<int>(info->lastchar - info->cursor));
+  el_deletestr(edit, length);
+  print("");
+  return CC_REDISPLAY;
+}
+
 struct Ending {
   void operator()(EditLine* edit) const { el_end(edit); }
   void operator()(History* history) const { history_end(history); }
@@ -79,26 +86,24 @@ class Terminal {
     el_set(edit, EL_HIST, history, history_.get());
     el_set(edit, EL_ADDFN, "sluice-complete", "completes the word", on_tab);
     el_set(edit, EL_ADDFN, "sluice-explain", "says what may follow", on_question);
+    el_set(edit, EL_ADDFN, "sluice-cancel", "throws the line away", on_cancel);
     el_source(edit, nullptr);
+    // While a line is edited Ctrl-C is a key; while a command runs it ends the program, as a stuck one must
+    // end.
+    el_set(edit, EL_SETTY, "-d", "-isig", nullptr);
+    el_set(edit, EL_BIND, "\x03", "sluice-cancel", nullptr);
     el_set(edit, EL_BIND, "\t", "sluice-complete", nullptr);
     el_set(edit, EL_BIND, "?", "sluice-explain", nullptr);
   }
 
   // False at the end of input.
   bool read(std::string& line) {
-    for (;;) {
-      interrupted = 0;
-      int count = 0;
-      const char* text = el_gets(edit_.get(), &count);
-      if (text && count > 0) {
-        line = text;
-        while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
-        return true;
-      }
-      if (!interrupted) return false;
-      el_reset(edit_.get());  // Ctrl-C throws the line away, not the conversation
-      std::cout << std::endl;
-    }
+    int count = 0;
+    const char* text = el_gets(edit_.get(), &count);
+    if (!text || count <= 0) return false;
+    line = text;
+    while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
+    return true;
   }
 
   void remember(const std::string& line) {
@@ -117,10 +122,6 @@ class Terminal {
 
 int interactive(Operator& user) {
   if (!::isatty(STDIN_FILENO)) return user.execute_all(std::cin);
-  struct sigaction action {
-  }, before{};
-  action.sa_handler = [](int) { interrupted = 1; };
-  ::sigaction(SIGINT, &action, &before);
   std::cout << "Tab completes, ? explains, exit leaves." << std::endl;
   Terminal terminal(user);
   bool leave = false;
@@ -133,7 +134,6 @@ int interactive(Operator& user) {
     terminal.remember(line);
     user.execute_line(line, true, leave);
   }
-  ::sigaction(SIGINT, &before, nullptr);
   return kDone;
 }
 

@@ -37,8 +37,8 @@ class Screen {
 
  private:
   termios before_{};
-  struct sigaction term_before_ {
-  }, hangup_before_{};
+  struct sigaction term_before_ = {};
+  struct sigaction hangup_before_ = {};
 };
 
 }  // namespace sluice::ctl

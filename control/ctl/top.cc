@@ -125,6 +125,26 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+// A section as text: its table's header and rows, and how many of these the screen has room for.
+struct Block {
+  std::string title;
+  std::vector<std::string> lines;
+  std::size_t room = 0;
+};
+
+// Shares the screen: each block gets what it needs, or a like part of what the smaller ones leave over. A
+// blank line and the title come on top of each.
+void share_out(std::vector<Block>& blocks, std::size_t rows) {
+  std::vector<Block*> by_size;
+  for (Block& block : blocks) by_size.push_back(&block);
+  std::ranges::stable_sort(by_size, {}, [](const Block* block) { return block->lines.size(); });
+  std::size_t left = rows - std::min(rows, 2 * blocks.size());
+  for (std::size_t i = 0; i < by_size.size(); ++i) {
+    by_size[i]->room = std::min(by_size[i]->lines.size(), left / (by_size.size() - i));
+    left -= by_size[i]->room;
+  }
+}
+
 std::string headline(const json& status) {
   std::string text = "sluice";
   if (!status.is_object()) return text;
@@ -152,30 +172,34 @@ json take_sample(Client& client) {
 
 std::string top_frame(const json& before, const json& now, double seconds, std::size_t rows,
                       std::size_t columns) {
-  std::vector<std::string> lines = {headline(now.value("status", json())) + "    q quits"};
-  // Each section gets a like share of the screen: a blank line, its title, its header, and what remains.
-  const std::size_t share =
-      std::max<std::size_t>((rows - std::min<std::size_t>(rows, 1)) / sections().size(), 5);
+  std::vector<Block> blocks;
   for (const Section& section : sections()) {
     const json current = now.value(section.name, json());
     if (!current.is_array()) continue;
     const json past = before.is_object() ? before.value(section.name, json()) : json();
     json list = with_rates(section, past, current, seconds);
     if (std::string(section.name) == "drops") list = worst_first(list);
-    lines.emplace_back();
-    lines.emplace_back(section.title);
+    Block block{section.title, {}, 0};
     if (list.empty()) {
-      lines.back() += "  none";
-      continue;
+      block.title += "  none";
+    } else {
+      block.lines = lines_of(render_table(section.shown, list));
     }
-    std::vector<std::string> table = lines_of(render_table(section.shown, list));
-    const std::size_t room = share - 2;
-    if (table.size() > room) {
-      const std::size_t hidden = table.size() - room + 1;
-      table.resize(room - 1);
-      table.push_back("... " + std::to_string(hidden) + " more");
+    blocks.push_back(std::move(block));
+  }
+  share_out(blocks, rows > 0 ? rows - 1 : 0);
+
+  std::vector<std::string> lines = {headline(now.value("status", json())) + "    q quits"};
+  for (Block& block : blocks) {
+    lines.emplace_back();
+    lines.push_back(block.title);
+    const std::size_t hidden = block.lines.size() - block.room;
+    if (hidden > 0 && block.room > 0) {
+      block.lines.resize(block.room - 1);
+      block.lines.push_back("... " + std::to_string(hidden + 1) + " more");
     }
-    lines.insert(lines.end(), table.begin(), table.end());
+    block.lines.resize(block.room);
+    lines.insert(lines.end(), block.lines.begin(), block.lines.end());
   }
   if (lines.size() > rows) lines.resize(rows);
   std::string out;
