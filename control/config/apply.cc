@@ -50,6 +50,9 @@ struct Apply {
   void operator()(const ReweightGroup& reweight) const {
     if (Group* group = find_group(model, reweight)) group->weight = reweight.weight;
   }
+  void operator()(const MoveGroup& move) const {
+    if (Group* group = find_group(model, move)) group->worker = move.worker;
+  }
   void operator()(const AddDip& add) const {
     if (Group* group = find_group(model, add)) group->dips.push_back(add.dip);
   }
@@ -120,6 +123,11 @@ std::string RemoveGroup::describe() const {
 std::string ReweightGroup::describe() const {
   return "give " + in_group(service, group) +
          (weight == 0 ? " the sum of its DIPs' weights" : " weight " + std::to_string(weight));
+}
+
+std::string MoveGroup::describe() const {
+  return worker ? "give " + in_group(service, group) + " to worker " + std::to_string(*worker)
+                : "leave the worker of " + in_group(service, group) + " to Sluice";
 }
 
 std::string AddDip::describe() const {

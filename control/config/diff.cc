@@ -60,6 +60,8 @@ std::vector<std::string> changed_policy(const Service& from, const Service& to) 
     std::vector<std::string> below;
     if (name == "health") below = changed_keys(health_keys(), from.health, to.health);
     if (name == "transition") below = changed_keys(transition_keys(), from.transition, to.transition);
+    if (name == "timeouts") below = changed_keys(timeouts_keys(), from.timeouts, to.timeouts);
+    if (name == "elephant") below = changed_keys(elephant_keys(), from.elephant, to.elephant);
     if (below.empty()) changed.push_back(name);
     for (const std::string& key : below) changed.push_back(name + '.' + key);
   }
@@ -101,6 +103,8 @@ void diff_service(const Service& from, const Service& to, Actions& actions) {
     }
     if (old->second->weight != group.weight)
       actions.join.push_back(ReweightGroup{to.name, group.name, group.weight});
+    if (old->second->worker != group.worker)
+      actions.join.push_back(MoveGroup{to.name, group.name, group.worker});
     diff_dips(to.name, *old->second, group, actions);
   }
 }

@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -55,6 +56,12 @@ struct ReweightGroup {
   [[nodiscard]] std::string describe() const;
 };
 
+struct MoveGroup {  // to another tier-2 worker, with its flows
+  std::string service, group;
+  std::optional<unsigned> worker;  // its lcore; none: Sluice's choice
+  [[nodiscard]] std::string describe() const;
+};
+
 struct AddDip {
   std::string service, group;
   Dip dip;
@@ -90,7 +97,7 @@ struct NeedsRestart {
 };
 
 using Action = std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup,
-                            AddDip, ReweightDip, AddService, ChangeControl, NeedsRestart>;
+                            MoveGroup, AddDip, ReweightDip, AddService, ChangeControl, NeedsRestart>;
 
 // The actions from `from` to `to`, what leaves before what joins. Both models are valid.
 std::vector<Action> diff(const Model& from, const Model& to);

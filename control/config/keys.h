@@ -18,5 +18,7 @@ const Section<Group>& group_keys();
 const Section<Dip>& dip_keys();
 const Section<Health>& health_keys();
 const Section<Transition>& transition_keys();
+const Section<Timeouts>& timeouts_keys();
+const Section<ElephantThreshold>& elephant_keys();
 
 }  // namespace sluice::config

@@ -61,7 +61,8 @@ const Section<Dataplane>& dataplane_keys() {
               parsed(
                   "hash_key", &Dataplane::hash_key, form::kHashKey,
                   "The secret key of tier 1's Toeplitz hash; all MUXes of a cluster need the same. Empty: a "
-                  "random one at the start, shown by `sluicectl status`. Never use the published key "
+                  "random one at the start, told apart by the `hash_key_id` of `sluicectl status`. Never use "
+                  "the published key "
                   "outside of tests: whoever knows the key can aim at one server."),
               [](const Dataplane& d) {
                 for (const std::uint8_t byte : d.hash_key)
@@ -76,6 +77,9 @@ const Section<Dataplane>& dataplane_keys() {
                      "Slots in every VipMap; a prime, the same on all MUXes. With 65537, 100 equal DIPs "
                      "differ by at most 2 %."),
               [](const Dataplane& d) { return rules::slots(d.slots); }),
+          number("flows", &Dataplane::flows, rules::kMinFlows, 1'000'000'000,
+                 "Entries of all flow tables together. Groups of services without their own `flows` share "
+                 "what is left evenly."),
           number("buffers", &Dataplane::buffers, 0, 0x7fffffff,
                  "Packet buffers (mbufs). 0: computed from ports and workers."),
           sections("ports", &Dataplane::ports, port_keys, false, "The ports that packets come and go by."),

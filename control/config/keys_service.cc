@@ -47,7 +47,7 @@ void settle_dip(Report& report, const Node& node, Dip& dip) {
 
 bool is_plain_list(const Service& service) {
   return service.groups.size() == 1 && service.groups[0].name == kDefaultGroup &&
-         service.groups[0].weight == 0;
+         service.groups[0].weight == 0 && !service.groups[0].worker;
 }
 
 Key<Service> groups() {
@@ -144,6 +144,16 @@ const Section<Service>& service_keys() {
                "A packet in the middle of a flow that no table knows: goes by the hash, is dropped, or is "
                "answered by "
                "a reset."),
+          word("flow_types", &Service::flow_types,
+               "Which flows get an entry: `type1`, those that open by a packet that says so (TCP SYN, SCTP "
+               "INIT, …); `type2`, those whose first packet looks like any other (UDP, …); or both."),
+          with_rule(number("flows", &Service::flows, 0, rules::kMaxFlows,
+                           "Entries of each group's flow table, for each address family. 0: a share of "
+                           "`dataplane.flows`."),
+                    [](const Service& s) { return rules::flow_entries(s.flows); }),
+          section("timeouts", &Service::timeouts, timeouts_keys, "How long a silent flow is remembered."),
+          section("elephant", &Service::elephant, elephant_keys,
+                  "From which rate on a flow skips tier 2; either figure makes it an elephant."),
       },
       settle_service};
   return table;
@@ -158,6 +168,8 @@ const Section<Group>& group_keys() {
                  "\"a\""),
           number("weight", &Group::weight, 0, 1000000,
                  "Its share of the service's flows. 0: the sum of its DIPs' weights."),
+          optional_number("worker", &Group::worker, 0, 127,
+                          "The lcore of the tier-2 worker that owns the group. Not given: Sluice chooses."),
           sections("dips", &Group::dips, dip_keys, true, "The servers of the group."),
       },
       {}};
@@ -214,6 +226,35 @@ const Section<Transition>& transition_keys() {
                                                   "stay until their DIP reports them closed."),
                                          },
                                          {}};
+  return table;
+}
+
+const Section<Timeouts>& timeouts_keys() {
+  constexpr std::int64_t kDay = 86400;
+  static const Section<Timeouts> table{
+      "timeouts",
+      {
+          number("syn_s", &Timeouts::syn_s, 1, kDay, "TCP: only a SYN was seen."),
+          number("established_s", &Timeouts::established_s, 1, kDay,
+                 "TCP: the client has sent more than a SYN, and neither FIN nor RST."),
+          number("closing_s", &Timeouts::closing_s, 1, kDay, "TCP: the client has sent FIN or RST."),
+          number("udp_s", &Timeouts::udp_s, 1, kDay, "UDP."),
+          number("other_s", &Timeouts::other_s, 1, kDay, "Every other protocol."),
+      },
+      {}};
+  return table;
+}
+
+const Section<ElephantThreshold>& elephant_keys() {
+  static const Section<ElephantThreshold> table{
+      "elephant",
+      {
+          number("bytes_per_s", &ElephantThreshold::bytes_per_s, 0, 1'000'000'000'000,
+                 "Of IP packets, a second. 0: bytes make no elephant."),
+          number("packets_per_s", &ElephantThreshold::packets_per_s, 0, 1'000'000'000,
+                 "Packets a second. 0: packets make no elephant."),
+      },
+      {}};
   return table;
 }
 

@@ -74,6 +74,29 @@ Key<T> number(std::string name, N T::*member, std::int64_t low, std::int64_t hig
   return key;
 }
 
+// A number that may be left out.
+template <class T, class N>
+Key<T> optional_number(std::string name, std::optional<N> T::*member, std::int64_t low, std::int64_t high,
+                       std::string sentence) {
+  struct Plain {
+    N value = 0;
+  };
+  const Key<Plain> plain = number(name, &Plain::value, low, high, "");
+  Key<T> key = base(name, member, plain.kind, std::move(sentence));
+  key.read = [member, plain](Report& report, const Node& node, T& out) {
+    Plain value;
+    plain.read(report, node, value);
+    out.*member = value.value;
+  };
+  key.print = [member, plain](const T& value, unsigned indent) {
+    return value.*member ? plain.print(Plain{*(value.*member)}, indent) : std::string();
+  };
+  key.judge = [member, plain](Report& report, const T& value) {
+    if (value.*member) plain.judge(report, Plain{*(value.*member)});
+  };
+  return key;
+}
+
 template <class T>
 Key<T> flag(std::string name, bool T::*member, std::string sentence) {
   Key<T> key = base(name, member, "true or false", std::move(sentence));

@@ -64,7 +64,8 @@ struct Dataplane {
   Idle idle = Idle::kAdaptive;
   std::vector<std::uint8_t> hash_key;  // 40 bytes, or empty: a random one at start
   std::uint32_t slots = 65537;         // per VipMap, a prime
-  std::uint32_t buffers = 0;           // packet buffers (mbufs); 0 = computed from ports and workers
+  std::uint32_t flows = 4u << 20;  // entries of all flow tables; groups without their own figure share them
+  std::uint32_t buffers = 0;       // packet buffers (mbufs); 0 = computed from ports and workers
   std::vector<Port> ports;
   std::vector<Worker> workers;
   friend bool operator==(const Dataplane&, const Dataplane&) = default;
@@ -91,6 +92,7 @@ enum class Scheduler : std::uint8_t {
 };
 enum class Encapsulation : std::uint8_t { kIpIp, kGue };
 enum class OuterSource : std::uint8_t { kMux, kClient, kPrefix };
+enum class FlowTypes : std::uint8_t { kBoth, kType1, kType2 };  // B5
 enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
 enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
 enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent };
@@ -109,6 +111,8 @@ struct Group {
   std::string name;
   std::uint32_t weight = 0;  // tier-1 share; 0 = the sum of its DIPs' weights
   std::vector<Dip> dips;
+  std::optional<unsigned> worker =
+      std::nullopt;  // lcore of the tier-2 worker that owns it; none: Sluice's choice
   friend bool operator==(const Group&, const Group&) = default;
 };
 
@@ -124,6 +128,17 @@ struct Transition {
   unsigned deadline_s = 300;
   AtDeadline at_deadline = AtDeadline::kTimeout;
   friend bool operator==(const Transition&, const Transition&) = default;
+};
+
+struct Timeouts {                                                 // how long a silent flow is remembered
+  std::uint32_t syn_s = 10, established_s = 900, closing_s = 30;  // TCP, as seen from the client's side
+  std::uint32_t udp_s = 60, other_s = 60;
+  friend bool operator==(const Timeouts&, const Timeouts&) = default;
+};
+
+struct ElephantThreshold {  // a flow at or above either figure skips tier 2 (B11); 0 = never by this figure
+  std::uint64_t bytes_per_s = 125'000'000, packets_per_s = 100'000;
+  friend bool operator==(const ElephantThreshold&, const ElephantThreshold&) = default;
 };
 
 struct Service {
@@ -142,6 +157,10 @@ struct Service {
   Health health;
   Transition transition;
   UnknownFlow unknown_flow = UnknownFlow::kHash;
+  FlowTypes flow_types = FlowTypes::kBoth;
+  std::uint32_t flows = 0;  // entries of each group's flow table, per address family; 0 = a share
+  Timeouts timeouts;
+  ElephantThreshold elephant;
   unsigned line = 0;  // not compared
   friend bool operator==(const Service& a, const Service& b);
 };
@@ -158,7 +177,9 @@ inline bool operator==(const Service& a, const Service& b) {
          a.stickiness == b.stickiness && a.hash_fields == b.hash_fields && a.scheduler == b.scheduler &&
          a.encapsulation == b.encapsulation && a.gue_port == b.gue_port && a.outer_source == b.outer_source &&
          a.outer_prefix4 == b.outer_prefix4 && a.outer_prefix6 == b.outer_prefix6 && a.groups == b.groups &&
-         a.health == b.health && a.transition == b.transition && a.unknown_flow == b.unknown_flow;
+         a.health == b.health && a.transition == b.transition && a.unknown_flow == b.unknown_flow &&
+         a.flow_types == b.flow_types && a.flows == b.flows && a.timeouts == b.timeouts &&
+         a.elephant == b.elephant;
 }
 
 }  // namespace sluice::config

@@ -13,4 +13,8 @@ namespace sluice::config {
 // values that were not given; no comments, no includes.
 std::string to_text(const Model& model);
 
+// The same for eyes that may not see the hash key: it is left out, and a comment says so. Whoever knows the
+// key can aim every flow at one server (docs/decisions.md).
+std::string to_text_without_secrets(const Model& model);
+
 }  // namespace sluice::config

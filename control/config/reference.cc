@@ -61,6 +61,8 @@ constexpr const char* kRules = R"(
 - Protocols without ports (`icmp`, `esp`, `ah`, `any`) take `port = 0` only.
 - `outer_source = "prefix"` needs a prefix for each address family among the DIPs, `"client"` needs DIPs of the VIP's
   family.
+- A `scheduler` other than `hash` needs `stickiness = "flow"`: only a flow table remembers its choices.
+- The `worker` of a group is the lcore of a worker with `tier2`.
 - A probe by `tcp`, `udp`, `http` or `https` finds its port in `health`, in the service, or in every DIP.
 )";
 
@@ -141,7 +143,8 @@ std::string reference_markdown() {
          table("dataplane.ports", port_keys()) + table("dataplane.workers", worker_keys()) +
          table("services", service_keys()) + table("services.groups", group_keys()) +
          table("services.dips, services.groups.dips", dip_keys()) + table("services.health", health_keys()) +
-         table("services.transition", transition_keys()) + kRules + kExamples;
+         table("services.transition", transition_keys()) + table("services.timeouts", timeouts_keys()) +
+         table("services.elephant", elephant_keys()) + kRules + kExamples;
 }
 
 }  // namespace sluice::config

@@ -100,4 +100,10 @@ std::string slots(std::uint32_t value) {
          std::to_string(nearest_prime(value));
 }
 
+std::string flow_entries(std::uint32_t value) {
+  if (value == 0 || value >= kMinFlows) return {};
+  return "flows = " + std::to_string(value) + " is too few for a table; write " + std::to_string(kMinFlows) +
+         " or more, or 0 for a share of dataplane.flows";
+}
+
 }  // namespace sluice::config::rules

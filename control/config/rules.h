@@ -27,7 +27,10 @@ std::string interface_name(std::string_view key, const std::string& value);
 // `what` begins the sentence.
 std::string host_address(const std::string& what, const IpAddress& address);
 std::string slots(std::uint32_t value);
+// 0, which leaves the size to Sluice, or a table that is worth its overhead.
+std::string flow_entries(std::uint32_t value);
 
 inline constexpr std::uint32_t kMinSlots = 7, kMaxSlots = 4294967;
+inline constexpr std::uint32_t kMinFlows = 1024, kMaxFlows = 100'000'000;
 
 }  // namespace sluice::config::rules

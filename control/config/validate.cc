@@ -203,6 +203,21 @@ void judge_dip(Report& report, const std::string& path, const Dip& dip, const Mo
                   {path + ".address"});
 }
 
+// A group lives on a worker that carries tier 2.
+void judge_owner(Report& report, const std::string& path, const Group& group,
+                 const std::vector<Worker>& workers) {
+  if (!group.worker) return;
+  std::string owners;
+  for (const Worker& worker : workers) {
+    if (!worker.tier2) continue;
+    if (worker.lcore == *group.worker) return;
+    (owners += owners.empty() ? "" : ", ") += std::to_string(worker.lcore);
+  }
+  report.broken(
+      path, "worker = " + std::to_string(*group.worker) + " is no worker of tier 2; write one of: " + owners,
+      {path, "dataplane.workers"});
+}
+
 void judge_groups(Report& report, const std::string& path, const Service& service, const Model& model,
                   const Known& known) {
   all_differ(
@@ -210,6 +225,7 @@ void judge_groups(Report& report, const std::string& path, const Service& servic
       [](const Group& g) { return g.name.empty() ? g.name : "name = " + quote(g.name); },
       "give each group of the service its own name");
   for (std::size_t i = 0; i < service.groups.size(); ++i) {
+    judge_owner(report, at(path + ".groups", i) + ".worker", service.groups[i], model.dataplane.workers);
     const std::string list = at(path + ".groups", i) + ".dips";
     const std::vector<Dip>& dips = service.groups[i].dips;
     for (std::size_t j = 0; j < dips.size(); ++j) judge_dip(report, at(list, j), dips[j], model, known);
@@ -276,6 +292,12 @@ void judge_service(Report& report, const std::string& path, const Service& servi
                   "health of type " + quote(to_word(service.health.type)) +
                       " needs a port, and the service takes every port; add one, as in port = 80;",
                   {path + ".health", path + ".port", path + ".groups"});
+  if (service.scheduler != Scheduler::kHash && service.stickiness != Stickiness::kFlow)
+    report.broken(path + ".scheduler",
+                  "scheduler = " + quote(to_word(service.scheduler)) +
+                      " needs stickiness = \"flow\", since only a table remembers its choices; write "
+                      "scheduler = \"hash\", or stickiness = \"flow\"",
+                  {path + ".scheduler", path + ".stickiness"});
   judge_outer_source(report, path, service);
 }
 

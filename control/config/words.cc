@@ -59,6 +59,13 @@ std::span<const Word<OuterSource>> words() {
 }
 
 template <>
+std::span<const Word<FlowTypes>> words() {
+  static constexpr Word<FlowTypes> kWords[] = {
+      {FlowTypes::kBoth, "both"}, {FlowTypes::kType1, "type1"}, {FlowTypes::kType2, "type2"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<UnknownFlow>> words() {
   static constexpr Word<UnknownFlow> kWords[] = {
       {UnknownFlow::kHash, "hash"}, {UnknownFlow::kDrop, "drop"}, {UnknownFlow::kReset, "reset"}};

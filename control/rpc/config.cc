@@ -55,10 +55,11 @@ void add_config(Router& router, Appliance& appliance) {
                 appliance.config_file = file;
                 return {{"file", file}, {"done", done}};
               }});
-  router.add(
-      {.name = "config.show",
-       .help = "What runs, as a file that can be loaded again.",
-       .handler = [&appliance](const json&) -> json { return config::to_text(appliance.live.model()); }});
+  router.add({.name = "config.show",
+              .help = "What runs, as a file that can be loaded again; without the hash key, which is secret.",
+              .handler = [&appliance](const json&) -> json {
+                return config::to_text_without_secrets(appliance.live.model());
+              }});
 }
 
 }  // namespace sluice::rpc
