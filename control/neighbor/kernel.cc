@@ -109,7 +109,8 @@ void KernelTables::Impl::read_events() {
     if (length == 0 || length == -NLE_AGAIN) break;
     if (length < 0) {  // libnl calls ENOBUFS "no memory"; whatever it is, something may be missing now
       lost();
-      break;
+      left -= kBytesPerTurn / 8;  // reads on, so that what is still queued does not run into the dump
+      continue;
     }
     left -= length;
     if (from.nl_pid != 0) continue;  // another process, not the kernel

@@ -140,7 +140,7 @@ class Mirror {
   // hops (multipath): the first that is resolved, else the first whose neighbour did not fail, else the
   // first.
   [[nodiscard]] Answer lookup(const IpAddress& destination) const;
-  // All usable next hops of the route that lookup() takes, in the kernel's order; empty when it takes none.
+  // All usable next hops of the route that lookup() takes, in the same order; empty when it takes none.
   [[nodiscard]] std::vector<NextHop> candidates(const IpAddress& destination) const;
   // The same as a sentence for `explain`: "10.1.0.0/24 via 10.0.0.1 on sluice0 (priority 0): 10.0.0.1 is at
   // 02:00:00:00:00:01, reachable".

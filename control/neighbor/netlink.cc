@@ -14,6 +14,7 @@
 #include <netlink/route/route.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <stdexcept>
@@ -127,6 +128,9 @@ std::optional<Route> route_of(rtnl_route* route) {
       route,
       [](rtnl_nexthop* hop, void* hops) { static_cast<std::vector<Hop>*>(hops)->push_back(hop_of(hop)); },
       &out.hops);
+  // IPv6 messages begin with the next hop that changed and dumps do not: only an order of our own is stable.
+  if (family == AF_INET6)
+    std::ranges::sort(out.hops, {}, [](const Hop& h) { return std::pair(h.gateway, h.ifindex); });
   return out;
 }
 

@@ -38,7 +38,7 @@ struct Route {
   Prefix prefix;
   std::uint32_t priority = 0;  // "metric" of iproute2; the lowest wins
   RouteType type = RouteType::kUnicast;
-  std::vector<Hop> hops;                      // several: multipath, in the kernel's order
+  std::vector<Hop> hops;                      // several: multipath, the first preferred
   std::optional<IpAddress> preferred_source;  // "src" of iproute2
   std::uint32_t mtu = 0;                      // 0 = that of the link
   friend bool operator==(const Route&, const Route&) = default;
