@@ -447,6 +447,18 @@ const Case kDips[] = {
     {"a group name given twice",
      with_service("groups = ( { name = \"a\"; },\n{ name = \"a\"; } );"),
      {"f:5: name = \"a\" is given already at line 4; give each group of the service its own name"}},
+    {"a group on a worker that is not there",
+     with_service("groups = ( { name = \"a\"; worker = 2; } );"),
+     {"f:4: worker = 2 is no worker of tier 2; write one of: 1"}},
+    {"a group on a worker without tier 2",
+     with_dataplane(kPorts +
+                    "\nworkers = ( { lcore = 1; tier2 = false; }, { lcore = 2; }, { lcore = 3; } );") +
+         "services: ( { name = \"web\"; vip = \"203.0.113.10\"; groups = ( { name = \"a\";\nworker = 1; } ); "
+         "} );",
+     {"f:6: worker = 1 is no worker of tier 2; write one of: 2, 3"}},
+    {"the worker of a group as text",
+     with_service("groups = ( { name = \"a\"; worker = \"1\"; } );"),
+     {"f:4: worker is text; write a number from 0 to 127"}},
     {"a group weight out of range",
      with_service("groups = ( { name = \"a\"; weight = 1000001; } );"),
      {"f:4: weight = 1000001 is out of range; write 0 to 1000000"}},
@@ -540,6 +552,40 @@ const Case kPolicy[] = {
      {"f:4: deadline_s = 604801 is out of range; write 0 to 604800"}},
 };
 
+const Case kFlows[] = {
+    {"a scheduler that nothing remembers",
+     with_service("stickiness = \"none\";\nscheduler = \"weighted-random\";"),
+     {"f:5: scheduler = \"weighted-random\" needs stickiness = \"flow\", since only a table remembers its "
+      "choices; write scheduler = \"hash\", or stickiness = \"flow\""}},
+    {"a flow table that is too small",
+     with_service("flows = 1023;"),
+     {"f:4: flows = 1023 is too few for a table; write 1024 or more, or 0 for a share of dataplane.flows"}},
+    {"a flow table that is too large",
+     with_service("flows = 100000001;"),
+     {"f:4: flows = 100000001 is out of range; write 0 to 100000000"}},
+    {"too few flows for the whole dataplane",
+     with_dataplane("flows = 1000;\n" + kPorts + kWorkers),
+     {"f:2: flows = 1000 is out of range; write 1024 to 1000000000"}},
+    {"unknown types of flows",
+     with_service("flow_types = \"type3\";"),
+     {"f:4: flow_types = \"type3\" is unknown; write one of: both, type1, type2"}},
+    {"a timeout of zero",
+     with_service("timeouts = { syn_s = 0; };"),
+     {"f:4: syn_s = 0 is out of range; write 1 to 86400"}},
+    {"a timeout of more than a day",
+     with_service("timeouts = { established_s = 86401; };"),
+     {"f:4: established_s = 86401 is out of range; write 1 to 86400"}},
+    {"an unknown timeout",
+     with_service("timeouts = { tcp_s = 5; };"),
+     {"f:4: unknown key \"tcp_s\"; the nearest one that timeouts has is \"udp_s\""}},
+    {"an elephant of a negative rate",
+     with_service("elephant = { bytes_per_s = -1; };"),
+     {"f:4: bytes_per_s = -1 is out of range; write 0 to 1000000000000"}},
+    {"an elephant with a fraction",
+     with_service("elephant = { packets_per_s = 1.5; };"),
+     {"f:4: packets_per_s is a number with a fraction; write a number from 0 to 1000000000"}},
+};
+
 const Case kMany[] = {
     {"several slips in one file, in the order of the lines",
      "control: {\n  log_level = \"loud\";\n};\ndataplane: {\n  slots = 6;\n  " + kPorts + "\n  " + kWorkers +
@@ -574,6 +620,7 @@ INSTANTIATE_TEST_SUITE_P(Port, BadInput, testing::ValuesIn(kPort), test_name);
 INSTANTIATE_TEST_SUITE_P(Service, BadInput, testing::ValuesIn(kService), test_name);
 INSTANTIATE_TEST_SUITE_P(Dips, BadInput, testing::ValuesIn(kDips), test_name);
 INSTANTIATE_TEST_SUITE_P(Policy, BadInput, testing::ValuesIn(kPolicy), test_name);
+INSTANTIATE_TEST_SUITE_P(Flows, BadInput, testing::ValuesIn(kFlows), test_name);
 INSTANTIATE_TEST_SUITE_P(Many, BadInput, testing::ValuesIn(kMany), test_name);
 
 }  // namespace

@@ -104,6 +104,22 @@ TEST(Diff, NamesTheKeysOfAPolicy) {
       Lines{"change scheduler, health.interval_ms, health.failures, transition.at_deadline of service web"});
 }
 
+TEST(Diff, NamesTheTimeoutsAndThresholdsThatChange) {
+  EXPECT_EQ(
+      from_service("",
+                   "timeouts = { udp_s = 5; }; elephant = { packets_per_s = 0; }; flows = 1024; flow_types = "
+                   "\"type1\"; unknown_flow = \"drop\";"),
+      Lines{"change unknown_flow, flow_types, flows, timeouts.udp_s, elephant.packets_per_s of service web"});
+}
+
+TEST(Diff, MovesAGroupFromWorkerToWorker) {
+  const std::string group = "groups = ( { name = \"a\"; ";
+  EXPECT_EQ(from_service(group + "} );", group + "worker = 1; } );"),
+            Lines{"give group a of service web to worker 1"});
+  EXPECT_EQ(from_service(group + "worker = 1; } );", group + "} );"),
+            Lines{"leave the worker of group a of service web to Sluice"});
+}
+
 TEST(Diff, MovesAServerFromGroupToGroup) {
   EXPECT_EQ(
       from_service(
@@ -161,12 +177,17 @@ TEST(Diff, TheDataplaneWaitsForARestart) {
 
 TEST(Diff, ActionsAboutWhatIsNotThereDoNothing) {
   const Model model = RandomModel(3).model();
-  const std::vector<Action> actions = {
-      RemoveService{"none"},          ChangeService{"none", {"scheduler"}, {}},
-      AddGroup{"none", {"a", 0, {}}}, RemoveGroup{"none", "a"},
-      ReweightGroup{"none", "a", 1},  AddDip{"none", "a", {}},
-      RemoveDip{"none", "a", {}, 0},  ReweightDip{"none", "a", {}, 0, 1},
-      ChangeControl{"none", {}},      NeedsRestart{"dataplane.slots", "later"}};
+  const std::vector<Action> actions = {RemoveService{"none"},
+                                       ChangeService{"none", {"scheduler"}, {}},
+                                       AddGroup{"none", {"a", 0, {}}},
+                                       RemoveGroup{"none", "a"},
+                                       ReweightGroup{"none", "a", 1},
+                                       AddDip{"none", "a", {}},
+                                       MoveGroup{"none", "a", 1},
+                                       RemoveDip{"none", "a", {}, 0},
+                                       ReweightDip{"none", "a", {}, 0, 1},
+                                       ChangeControl{"none", {}},
+                                       NeedsRestart{"dataplane.slots", "later"}};
   EXPECT_EQ(apply(model, actions), model);
 }
 

@@ -44,7 +44,8 @@ TEST(Parse, EveryKeyReachesItsField) {
   const Model model = parsed(
       "control: { socket = \"/run/s\"; socket_group = \"g\"; socket_mode = \"0600\"; admin_group = \"a\";\n"
       "  metrics = \"[::1]:9107\"; log_level = \"debug\"; };\n"
-      "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096;\n"
+      "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096; flows = "
+      "4096;\n"
       "  hash_key = \"" +
       std::string(78, '0') +
       "Ff\";\n"
@@ -55,20 +56,26 @@ TEST(Parse, EveryKeyReachesItsField) {
       "  workers = ( { lcore = 3; tier1 = false; }, { lcore = 4; tier2 = false; } ); };\n"
       "services: ( { name = \"web\"; vip = \"203.0.113.0/24\"; protocol = \"udp\"; port = 53; stickiness = "
       "\"none\";\n"
-      "  hash_fields = \"source\"; scheduler = \"least-load\"; encapsulation = \"gue\"; gue_port = 5555;\n"
+      "  hash_fields = \"source\"; encapsulation = \"gue\"; gue_port = 5555;\n"
       "  outer_source = \"prefix\"; outer_prefix4 = \"10.9.0.0/16\"; outer_prefix6 = \"2001:db8:9::/48\";\n"
-      "  groups = ( { name = \"a\"; weight = 5; dips = ( { address = \"10.1.0.11\"; port = 54; weight = 7; } "
+      "  groups = ( { name = \"a\"; weight = 5; worker = 3; dips = ( { address = \"10.1.0.11\"; port = 54; "
+      "weight = 7; } "
       "); } );\n"
       "  health = { type = \"udp\"; port = 55; path = \"/p\"; host = \"h\"; expect = \"e\"; interval_ms = "
       "100;\n"
       "    timeout_ms = 50; failures = 4; successes = 5; };\n"
-      "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; unknown_flow = \"reset\"; } );\n");
+      "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; unknown_flow = \"reset\";\n"
+      "  flow_types = \"type2\"; flows = 2048; timeouts = { syn_s = 1; established_s = 2; closing_s = 3; "
+      "udp_s = 4; "
+      "other_s = 5; };\n"
+      "  elephant = { bytes_per_s = 3000000000L; packets_per_s = 0; }; } );\n");
   EXPECT_EQ(model.control, (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "debug"}));
   const Dataplane& dataplane = model.dataplane;
   EXPECT_EQ(dataplane.eal, (std::vector<std::string>{"-m", "512"}));
   EXPECT_EQ(dataplane.idle, Idle::kBusy);
   EXPECT_EQ(dataplane.slots, 251u);
   EXPECT_EQ(dataplane.buffers, 4096u);
+  EXPECT_EQ(dataplane.flows, 4096u);
   ASSERT_EQ(dataplane.hash_key.size(), 40u);
   EXPECT_EQ(dataplane.hash_key[39], 0xff);
   const Port port{"up",
@@ -90,17 +97,26 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.port = 53;
   service.stickiness = Stickiness::kNone;
   service.hash_fields = HashFields::kSource;
-  service.scheduler = Scheduler::kLeastLoad;
   service.encapsulation = Encapsulation::kGue;
   service.gue_port = 5555;
   service.outer_source = OuterSource::kPrefix;
   service.outer_prefix4 = parse_prefix("10.9.0.0/16");
   service.outer_prefix6 = parse_prefix("2001:db8:9::/48");
-  service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}}};
+  service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}, 3u}};
   service.health = {HealthType::kUdp, 55, "/p", "h", "e", 100, 50, 4, 5};
   service.transition = {6, AtDeadline::kKeep};
   service.unknown_flow = UnknownFlow::kReset;
+  service.flow_types = FlowTypes::kType2;
+  service.flows = 2048;
+  service.timeouts = {1, 2, 3, 4, 5};
+  service.elephant = {3'000'000'000, 0};
   EXPECT_EQ(model.services, std::vector<Service>{service});
+}
+
+TEST(Parse, EverySchedulerGoesWithAFlowTable) {
+  for (const auto& [scheduler, word] : words<Scheduler>())
+    EXPECT_EQ(parsed(with_service("scheduler = \"" + std::string(word) + "\";")).services.at(0).scheduler,
+              scheduler);
 }
 
 TEST(Parse, DipsWithoutGroupsAreOneGroupNamedDefault) {

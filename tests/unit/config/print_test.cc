@@ -31,6 +31,21 @@ TEST(Print, ASecretOrABlankNeedsNoSpecialCare) {
   EXPECT_NE(to_text(model).find("socket = \"/run/a b\\\"c\\\\d\";"), std::string::npos);
 }
 
+TEST(Print, WithoutSecretsTheHashKeyIsBlankAndTheRestLoadsAgain) {
+  Model model = RandomModel(1).model();
+  model.control.socket = "/run/\n  hash_key = \"\";";  // no text of the operator's passes for the key
+  model.dataplane.hash_key.assign(40, 0xab);
+  const std::string text = to_text_without_secrets(model);
+  EXPECT_EQ(text.find("abab"), std::string::npos);
+  EXPECT_NE(text.find("\n  hash_key = \"\";  // not shown"), std::string::npos) << text;
+  model.dataplane.hash_key.clear();
+  EXPECT_EQ(to_text_without_secrets(model), to_text(model)) << "a key made at random is in no file";
+  model.control.socket = "/run/s";
+  Model keyed = model;
+  keyed.dataplane.hash_key.assign(40, 0xab);
+  EXPECT_EQ(parse_text(to_text_without_secrets(keyed), "f").model, model);
+}
+
 // One to eight changes: a byte set, bytes removed, a piece moved, a piece doubled, a special character put
 // in.
 std::string mutate(std::string text, std::mt19937_64& random) {

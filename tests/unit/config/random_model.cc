@@ -83,6 +83,7 @@ Dataplane RandomModel::dataplane() {
   if (one_in(2))
     for (int i = 0; i < 40; ++i) dataplane.hash_key.push_back(static_cast<std::uint8_t>(1 + below(255)));
   dataplane.slots = kPrimes[below(4)];
+  dataplane.flows = static_cast<std::uint32_t>(1024 + below(999'998'977));
   dataplane.buffers = static_cast<std::uint32_t>(below(0x80000000));
   for (unsigned i = 0, count = 1 + static_cast<unsigned>(below(3)); i < count; ++i)
     dataplane.ports.push_back(port(i));
@@ -105,6 +106,7 @@ Group RandomModel::group(const std::string& name) {
   Group group;
   group.name = name;
   group.weight = one_in(2) ? 0 : static_cast<std::uint32_t>(below(1000001));
+  if (one_in(3)) group.worker = 0;  // which every model has, with tier 2
   for (auto count = below(5); count > 0; --count) group.dips.push_back(dip());
   unique_dips(group);
   return group;
@@ -113,7 +115,7 @@ Group RandomModel::group(const std::string& name) {
 void RandomModel::policy(Service& service) {
   service.stickiness = word<Stickiness>();
   service.hash_fields = word<HashFields>();
-  service.scheduler = word<Scheduler>();
+  service.scheduler = service.stickiness == Stickiness::kFlow ? word<Scheduler>() : Scheduler::kHash;
   service.encapsulation = word<Encapsulation>();
   service.gue_port = static_cast<std::uint16_t>(1 + below(65535));
   service.outer_source = one_in(2) ? OuterSource::kMux : OuterSource::kPrefix;
@@ -131,6 +133,15 @@ void RandomModel::policy(Service& service) {
                     static_cast<unsigned>(1 + below(1000))};
   service.transition = {static_cast<unsigned>(below(604801)), word<AtDeadline>()};
   service.unknown_flow = word<UnknownFlow>();
+  flow_policy(service);
+}
+
+void RandomModel::flow_policy(Service& service) {
+  auto seconds = [this] { return static_cast<std::uint32_t>(1 + below(86400)); };
+  service.flow_types = word<FlowTypes>();
+  service.flows = one_in(2) ? 0 : static_cast<std::uint32_t>(1024 + below(99'998'977));
+  service.timeouts = {seconds(), seconds(), seconds(), seconds(), seconds()};
+  service.elephant = {one_in(4) ? 0 : below(1'000'000'000'001), one_in(4) ? 0 : below(1'000'000'001)};
 }
 
 Service RandomModel::service(unsigned index) {
@@ -167,10 +178,12 @@ Model RandomModel::model() {
 void RandomModel::change(Service& service) {
   if (one_in(3)) policy(service);
   if (one_in(4)) service.unknown_flow = word<UnknownFlow>();
+  if (one_in(4)) flow_policy(service);
   if (one_in(4) && service.groups.size() < 4) service.groups.push_back(group("new"));
   if (one_in(4) && !service.groups.empty()) service.groups.erase(service.groups.begin());
   for (Group& each : service.groups) {
     if (one_in(4)) each.weight = static_cast<std::uint32_t>(below(100));
+    if (one_in(4)) each.worker = one_in(2) ? std::optional<unsigned>(0) : std::nullopt;
     if (one_in(3) && !each.dips.empty()) each.dips.erase(each.dips.begin());
     if (one_in(3) && !each.dips.empty()) each.dips[0].weight = static_cast<std::uint32_t>(below(65536));
     if (one_in(3)) each.dips.push_back(dip());

@@ -34,6 +34,7 @@ class RandomModel {
   Dataplane dataplane();
   Service service(unsigned index);
   void policy(Service& service);
+  void flow_policy(Service& service);
   Group group(const std::string& name);
   void change(Service& service);
 
