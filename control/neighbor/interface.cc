@@ -118,6 +118,9 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
   set_switch(name, "ipv4/promote_secondaries", 1);
   const auto is_v6 = [](const config::InterfaceAddress& a) { return !a.address.is_v4(); };
   if (std::ranges::any_of(settings.addresses, is_v6)) set_switch(name, "ipv6/disable_ipv6", 0);
+  // A router's advertisement gives a default route of priority 1024, ahead of the gateway that was
+  // configured.
+  if (settings.gateway6) set_switch(name, "ipv6/accept_ra_defrtr", 0);
   if (auto error = set_link(socket, found, settings)) return error;
   if (auto error = set_addresses(socket, done, settings)) return error;
   if (!settings.up) {

@@ -113,6 +113,7 @@ class KernelTables {
   // IPv6 duplicate address detection is switched off on this interface, for its link-local address too: its
   // probes would leave through a dataplane that does not run yet and prove nothing, and until they end (1 s
   // and more) the kernel could not resolve a next hop. IIPs get their own conflict check (A6).
+  // With gateway6, default routes of router advertisements are not taken on this interface.
   // Secondary IPv4 addresses are kept when the first is removed (promote_secondaries), or the kernel would
   // remove those of others with ours. Returns none, or one sentence: what failed on which interface and why.
   std::optional<std::string> configure_interface(const InterfaceSettings& settings);

@@ -42,6 +42,7 @@ TEST(ConfigureInterface, SetsMacMtuAddressesAndDefaultRoutesAndRepeatingItChange
     EXPECT_EQ(shown_default("-4"), "default via 10.0.0.1 dev sluice0 proto 201 metric 4096 onlink \n");
     EXPECT_EQ(shown_default("-6"),
               "default via 2001:db8::1 dev sluice0 proto 201 metric 4096 onlink pref medium\n");
+    EXPECT_EQ(shown("sysctl -n net.ipv6.conf.sluice0.accept_ra_defrtr"), "0\n");
     EXPECT_TRUE(mux.until([&] { return mux.tables.synced(); }));
     EXPECT_TRUE(mux.until_quiet());
     const Link* port = mux.tables.mirror().link("sluice0");

@@ -21,6 +21,10 @@ void expect_as_fresh(Mux& mux) {
   const std::size_t routes = fresh.tables.mirror().routes();
   EXPECT_TRUE(mux.until([&] { return mux.tables.mirror().routes() == routes; }))
       << mux.tables.mirror().routes() << " of " << routes;
+  for (int i = 0; i < 8; ++i) {
+    const std::string to = "2001:db8:2:" + std::to_string(i) + "::1";
+    EXPECT_EQ(mux.way(to), fresh.way(to));
+  }
   for (int i = 0; i < 256; ++i)
     for (int j : {1, 129}) {
       const std::string to = "10.2." + std::to_string(i) + '.' + std::to_string(j);
@@ -86,6 +90,9 @@ TEST_P(RandomChanges, EndAsAFreshLookAtTheKernelWould) {
       for (int i = 0; i < 200; ++i) {
         batch << "route " << verbs[random() % verbs.size()] << " 10.2." << below(6) << ".0/"
               << 24 + random() % 3 << " via 10.0.0." << below(9) << " metric " << below(3) << '\n';
+        batch << "route " << verbs[random() % verbs.size()] << " 2001:db8:2:" << below(4) << "::/"
+              << 62 + random() % 3 << " via 2001:db8::" << 2 + random() % 9 << " metric " << 1 + random() % 3
+              << '\n';
         if (i % 60 == 30) batch << "link set sluice0 down\nlink set sluice0 up\n";
         if (i % 40 == 20) batch << "addr add 10.0.1." << i << "/24 dev sluice0\n";
         if (i % 40 == 39) batch << "addr del 10.0.1." << i - 19 << "/24 dev sluice0\n";
