@@ -2,6 +2,7 @@
 // Copyright The Sluice Authors
 #include <rte_mbuf.h>
 
+#include <bit>
 #include <cstring>
 
 #include "dataplane/stage/stages.h"
@@ -19,16 +20,21 @@ struct Inherited {
   bool dont_fragment;
 };
 
-Inherited take_hop(Burst& burst, unsigned i) {
-  const Layout& layout = burst.layout[i];
+Inherited take_hop(std::uint8_t* at, Layout layout) {
   if (layout.is(Layout::kV6)) {
-    auto* ip = burst.at<Ipv6Header>(i, layout.l3);
+    auto* ip = reinterpret_cast<Ipv6Header*>(at);
     --ip->hop_limit;
     return {ip->traffic_class(), true};
   }
-  auto* ip = burst.at<Ipv4Header>(i, layout.l3);
+  auto* ip = reinterpret_cast<Ipv4Header*>(at);
   decrement_ttl(*ip);
   return {ip->tos, layout.is(Layout::kDontFragment)};
+}
+
+std::uint32_t load32(const std::uint8_t* at) {
+  std::uint32_t word;
+  std::memcpy(&word, at, 4);
+  return word;
 }
 
 // Fills `bits` bits of entropy in behind the template's prefix, so that the receiver's RSS spreads (A3).
@@ -39,29 +45,41 @@ Word spread_source(Word prefix, unsigned prefix_bits, std::uint64_t entropy) {
   return prefix | (static_cast<Word>(entropy) & host);
 }
 
+// Identification and flags of the outer header, as one word in memory order.
+std::uint32_t fragment_word(const std::uint8_t* inner, std::uint64_t slot_hash, bool dont_fragment) {
+  // The id of an atomic datagram is free (RFC 6864).
+  if (dont_fragment) return std::uint32_t{Big16(Ipv4Header::kDontFragment).raw()} << 16;
+  // The inner identification tells datagrams of one flow apart; the flow hash tells flows apart.
+  const auto* ip = reinterpret_cast<const Ipv4Header*>(inner);
+  return Big16(static_cast<std::uint16_t>(ip->id.value() ^ slot_hash >> 48)).raw();
+}
+
+std::uint32_t outer_source4(const Target& target, const FlowKey& key, std::uint64_t slot_hash) {
+  if (target.source == OuterSourceKind::kClient) return key.source.v4().raw();
+  const Big32 prefix = Big32::from_raw(load32(&target.outer[12]));
+  return Big32(spread_source(prefix.value(), target.source_prefix_bits, slot_hash >> 32)).raw();
+}
+
+// The header is put together from words, and its checksum from the same words: the template has zeros where
+// packets differ, and its seed is the sum of all that is fixed.
 void write_outer4(std::uint8_t* at, const Target& target, const FlowKey& key, std::uint64_t slot_hash,
                   unsigned total_bytes, Inherited inherited) {
-  std::memcpy(at, target.outer.data(), sizeof(Ipv4Header));
-  auto* ip = reinterpret_cast<Ipv4Header*>(at);
-  ip->tos = inherited.tos;
-  ip->total_length.set(static_cast<std::uint16_t>(total_bytes));
-  if (inherited.dont_fragment) {
-    ip->flags_offset.set(Ipv4Header::kDontFragment);  // the id of an atomic datagram is free (RFC 6864)
-  } else {
-    // The inner identification tells datagrams of one flow apart; the flow hash tells flows apart.
-    Big16 inner_id;
-    std::memcpy(&inner_id, at + target.outer_bytes + offsetof(Ipv4Header, id), 2);
-    ip->id.set(static_cast<std::uint16_t>(inner_id.value() ^ slot_hash >> 48));
+  static_assert(std::endian::native == std::endian::little);
+  const std::uint32_t tos_length =
+      std::uint32_t{inherited.tos} << 8 | std::uint32_t{Big16(static_cast<std::uint16_t>(total_bytes)).raw()} << 16;
+  const std::uint32_t fragment = fragment_word(at + target.outer_bytes, slot_hash, inherited.dont_fragment);
+  std::uint32_t source = load32(&target.outer[12]);
+  PartialSum sum = PartialSum{target.outer_checksum_seed} + tos_length + fragment;
+  if (target.source != OuterSourceKind::kFixed) [[unlikely]] {
+    source = outer_source4(target, key, slot_hash);
+    sum += source;
   }
-  if (target.source == OuterSourceKind::kClient) [[unlikely]] {
-    ip->source = key.source.v4();
-  } else if (target.source == OuterSourceKind::kPrefix) [[unlikely]] {
-    ip->source.set(spread_source(ip->source.value(), target.source_prefix_bits, slot_hash >> 32));
-  }
-  const PartialSum source = target.source == OuterSourceKind::kFixed ? 0 : PartialSum{ip->source.raw()};
-  // The seed has all that is fixed: a service with a fixed source sums five words here and not ten.
-  ip->checksum = finish(PartialSum{target.outer_checksum_seed} + source + Big16(inherited.tos).raw() +
-                        ip->total_length.raw() + ip->id.raw() + ip->flags_offset.raw());
+  auto store = [at](unsigned offset, auto word) { std::memcpy(at + offset, &word, sizeof word); };
+  store(0, load32(&target.outer[0]) | tos_length);
+  store(4, static_cast<std::uint16_t>(fragment));
+  store(6, static_cast<std::uint16_t>(fragment >> 16));
+  store(8, load32(&target.outer[8]) | std::uint32_t{finish(sum).raw()} << 16 | std::uint64_t{source} << 32);
+  store(16, load32(&target.outer[16]));
 }
 
 void write_outer6(std::uint8_t* at, const Target& target, const FlowKey& key, std::uint64_t slot_hash,
@@ -92,37 +110,43 @@ void write_udp(std::uint8_t* at, const Target& target, std::uint64_t slot_hash, 
 
 void encapsulate_one(Burst& burst, unsigned i, const Target& target) {
   rte_mbuf* m = burst.packet[i];
-  Layout& layout = burst.layout[i];
-  const Inherited inherited = take_hop(burst, i);
-  // The Ethernet header and padding go, the outer header comes.
-  m->data_off = static_cast<std::uint16_t>(m->data_off + layout.l3 - target.outer_bytes);
-  m->data_len = static_cast<std::uint16_t>(layout.ip_bytes + target.outer_bytes);
-  m->pkt_len = m->data_len;
-  auto* at = rte_pktmbuf_mtod(m, std::uint8_t*);
+  // Kept beside the bytes that are written: a store through a byte pointer makes the compiler forget the
+  // rest.
+  const Layout layout = burst.layout[i];
+  const unsigned outer_bytes = target.outer_bytes;
+  const unsigned total_bytes = layout.ip_bytes + outer_bytes;
+  const auto start = static_cast<std::uint16_t>(m->data_off + layout.l3 - outer_bytes);
+  auto* at = static_cast<std::uint8_t*>(m->buf_addr) + start;
   const std::uint64_t slot_hash = burst.slot_hash[i];
+  // The Ethernet header and padding go, the outer header comes.
+  m->data_off = start;
+  m->data_len = static_cast<std::uint16_t>(total_bytes);
+  m->pkt_len = total_bytes;
+  const Inherited inherited = take_hop(at + outer_bytes, layout);
   if (target.outer_v6) {
-    write_outer6(at, target, burst.key[i], slot_hash, m->data_len - sizeof(Ipv6Header), inherited);
+    write_outer6(at, target, burst.key[i], slot_hash, total_bytes - sizeof(Ipv6Header), inherited);
   } else {
-    write_outer4(at, target, burst.key[i], slot_hash, m->data_len, inherited);
+    write_outer4(at, target, burst.key[i], slot_hash, total_bytes, inherited);
   }
-  if (target.gue) {
-    write_udp(at + target.outer_bytes - sizeof(UdpHeader), target, slot_hash,
-              layout.ip_bytes + sizeof(UdpHeader));
+  if (target.gue) [[unlikely]] {
+    write_udp(at + outer_bytes - sizeof(UdpHeader), target, slot_hash, layout.ip_bytes + sizeof(UdpHeader));
   }
 }
 
 }  // namespace
 
 void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters) noexcept {
+  const Target* const targets = tables.targets.data();
+  TrafficCounters* const traffic = counters.target.get();
   for_each(burst.live, [&](unsigned i) {
-    const Target& target = tables.targets[burst.target[i]];
+    const Target& target = targets[burst.target[i]];
+    const unsigned ip_bytes = burst.layout[i].ip_bytes;
     if (burst.packet[i]->data_off + burst.layout[i].l3 < target.outer_bytes + kMaxL2Bytes) [[unlikely]] {
       return burst.drop(i, DropReason::kNoHeadroom);
     }
+    traffic[target.counter].packets.add(1);
+    traffic[target.counter].bytes.add(ip_bytes);
     encapsulate_one(burst, i, target);
-    TrafficCounters& traffic = counters.target[target.counter];
-    traffic.packets.add(1);
-    traffic.bytes.add(burst.layout[i].ip_bytes);
   });
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -39,13 +40,13 @@ using PartialSum = std::uint64_t;
   return sum + tail;
 }
 
-// The folded sum, 16 bits in memory order, not yet complemented.
+// The folded sum, 16 bits in memory order, not yet complemented. A word plus itself with its halves swapped
+// has in its upper half the sum of the halves, carry included.
 [[nodiscard]] constexpr std::uint16_t fold(PartialSum sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
+  sum += std::rotl(sum, 32);
+  auto half = static_cast<std::uint32_t>(sum >> 32);
+  half += std::rotl(half, 16);
+  return static_cast<std::uint16_t>(half >> 16);
 }
 
 // What goes into a header's checksum field.
@@ -96,12 +97,13 @@ using PartialSum = std::uint64_t;
                 static_cast<std::uint32_t>(~before.raw()) + after.raw());
 }
 
-// Takes one hop off, checksum included. The caller has seen ttl >= 1.
+// Takes one hop off, checksum included. The caller has seen ttl >= 1. The TTL is the high byte of its word,
+// so equation 3 comes down to adding 1 to the high byte of the checksum, with the carry around; a sum of all
+// ones is written as zero, as a full computation has it.
 inline void decrement_ttl(Ipv4Header& header) {
-  const auto word = [&] { return Big16(static_cast<std::uint16_t>(header.ttl << 8 | header.protocol)); };
-  const Big16 before = word();
+  const std::uint32_t sum = std::uint32_t{header.checksum.raw()} + Big16(0x0100).raw();
+  header.checksum = Big16::from_raw(static_cast<std::uint16_t>(sum + (sum >= 0xffff)));
   --header.ttl;
-  header.checksum = update_checksum(header.checksum, before, word());
 }
 
 // Over header_bytes() of a header whose checksum field is zero; the caller has checked that they are there.
