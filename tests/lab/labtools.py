@@ -78,6 +78,7 @@ def udp_servers(lab, service):
     try:
         for dip in lab.shape.members():
             log = str(lab.directory(dip.name) / f"{service.name}.log")
+            Path(log).unlink(missing_ok=True)  # an earlier server said "listening" there
             argv = [PYTHON, str(INSIDE / "echo.py"), dip.name, service.vip, str(service.port)]
             running.append(process.start(lab.host(dip.name), "echo.py", argv, log))
             process.wait_until(running[-1], lambda: "listening" in process.tail(log, 1), "listening", 10)
