@@ -34,6 +34,10 @@ Argument option(const std::string& name, const std::string& shown, const std::st
           .choices = choices};
 }
 
+Argument group(const std::string& help) {
+  return option("--group", "G", "group", Kind::kText, help);
+}
+
 Argument flag(const std::string& name, const std::string& key, const std::string& help) {
   return option(name, "", key, Kind::kFlag, help);
 }
@@ -58,8 +62,9 @@ std::vector<Argument> flow_tuple() {
       {.key = "destination", .shown = "DST:PORT", .kind = Kind::kEndpoint, .help = "the VIP, written alike"}};
 }
 
-const std::vector<std::string> kWayKeys = {"service", "hash", "slot",   "group",    "state",
-                                           "table",   "dip",  "reason", "next_hop", "outer"};
+const std::vector<std::string> kWayKeys = {"verdict",    "reason", "drop",      "service", "hash",
+                                           "group_slot", "group",  "slot_hash", "slot",    "state",
+                                           "table",      "dip",    "next_hop",  "outer"};
 
 void add_services(std::vector<Command>& list) {
   const View record{Form::kRecord,
@@ -72,7 +77,7 @@ void add_services(std::vector<Command>& list) {
                   "service.list",
                   {Form::kTable,
                    {"name", "vip", "protocol", "port", "state", "stickiness", "dips", "flows", "rx_packets",
-                    "rx_bytes", "flows_broken"},
+                    "rx_bytes", "rx_pps", "flows_broken"},
                    "no services"}});
   Argument name = service();
   name.key = "name";
@@ -91,7 +96,7 @@ void add_services(std::vector<Command>& list) {
        {fresh, vip,
         option("--protocol", "WORD", "protocol", Kind::kText, "its protocol", {"tcp", "udp", "sctp", "any"}),
         option("--port", "N", "port", Kind::kInteger, "its port; 0 is every port"),
-        option("--dip", "ADDRESS[*WEIGHT]", "dips", Kind::kDip,
+        option("--dip", "ADDRESS[:PORT][*WEIGHT]", "dips", Kind::kDip,
                "a server and its weight; repeat it for more"),
         option("--stickiness", "WORD", "stickiness", Kind::kText, "what keeps a flow on its server",
                {"flow", "none"}),
@@ -99,11 +104,19 @@ void add_services(std::vector<Command>& list) {
                {"5-tuple", "3-tuple", "source"}),
         option("--scheduler", "WORD", "scheduler", Kind::kText, "how a new flow finds its server",
                {"hash", "round-robin", "random", "weighted-round-robin", "weighted-random", "least-flows",
-                "least-load"})},
+                "least-load"}),
+        option("--encapsulation", "WORD", "encapsulation", Kind::kText, "how packets travel to a server",
+               {"ipip", "gue"}),
+        option("--outer-source", "WORD", "outer_source", Kind::kText, "whose address they travel from",
+               {"mux", "client", "prefix"}),
+        option("--unknown-flow", "WORD", "unknown_flow", Kind::kText, "what a packet of no known flow meets",
+               {"hash", "drop", "reset"})},
        "Serves a further VIP.",
        "service.add"});
   list.push_back({"service", "remove", {name}, "Stops serving a VIP.", "service.remove"});
 }
+
+const char* const kWhichGroup = "its group, when the service has several";
 
 void add_dips(std::vector<Command>& list) {
   list.push_back({"dip",
@@ -117,8 +130,7 @@ void add_dips(std::vector<Command>& list) {
   list.push_back(
       {"dip",
        "add",
-       {service(), dip("the new server", false),
-        option("--group", "G", "group", Kind::kText, "the group it joins"),
+       {service(), dip("the new server", false), group("the group it joins"),
         option("--weight", "N", "weight", Kind::kInteger, "its share of the slots, 1 if not given")},
        "Adds a server to a service.",
        "dip.add"});
@@ -127,20 +139,23 @@ void add_dips(std::vector<Command>& list) {
        "weight",
        {service(),
         dip("the server"),
-        {.key = "weight", .shown = "N", .kind = Kind::kInteger, .help = "its new share of the slots"}},
+        {.key = "weight", .shown = "N", .kind = Kind::kInteger, .help = "its new share of the slots"},
+        group(kWhichGroup)},
        "Changes a server's share.",
        "dip.weight"});
   list.push_back({"dip",
                   "drain",
                   {service(), dip("the server"),
-                   option("--deadline", "S", "deadline_s", Kind::kInteger, "seconds after which it is over")},
+                   option("--deadline", "S", "deadline_s", Kind::kInteger, "seconds after which it is over"),
+                   group(kWhichGroup)},
                   "Takes a server out by a transition: its flows stay, new ones go elsewhere.",
                   "dip.drain"});
-  list.push_back({"dip",
-                  "remove",
-                  {service(), dip("the server"), flag("--now", "now", "at once: its flows break")},
-                  "Takes a server out for good, by a transition if not told otherwise.",
-                  "dip.remove"});
+  list.push_back(
+      {"dip",
+       "remove",
+       {service(), dip("the server"), flag("--now", "now", "at once: its flows break"), group(kWhichGroup)},
+       "Takes a server out for good, by a transition if not told otherwise.",
+       "dip.remove"});
 }
 
 void add_flows(std::vector<Command>& list) {
@@ -222,7 +237,7 @@ void add_machine(std::vector<Command>& list) {
                   {},
                   "Dropped packets by reason.",
                   "drop.list",
-                  {Form::kTable, {"reason", "packets", "text"}, "nothing was dropped"}});
+                  {Form::kTable, {"reason", "packets", "text"}, "nothing was dropped", "packets"}});
   list.push_back({"health",
                   "list",
                   {},
@@ -267,7 +282,8 @@ std::vector<Command> table() {
        {},
        "Version, uptime, readiness, ports, workers and memory.",
        "status",
-       {Form::kRecord, {"version", "ready", "uptime_s", "hash_key_id", "memory", "ports", "workers"}}});
+       {Form::kRecord,
+        {"version", "ready", "uptime_s", "hash_key_id", "config_file", "memory", "ports", "workers"}}});
   add_services(list);
   add_dips(list);
   add_flows(list);

@@ -20,7 +20,7 @@ enum class Kind {
   kAddress,   // IPv4 or IPv6, with a port as 10.1.0.1:8080 or [2001:db8::1]:8080
   kPrefix,    // an address, or one with /LENGTH
   kEndpoint,  // address and port
-  kDip,       // ADDRESS[*WEIGHT]; repeatable, as [{address, weight}]
+  kDip,       // ADDRESS[:PORT][*WEIGHT]; repeatable, as [{address, port, weight}]
   kFlag,      // takes no value; as true
 };
 
@@ -49,7 +49,8 @@ enum class Form {
 struct View {
   Form form = Form::kDone;
   std::vector<std::string> keys = {};
-  std::string empty = {};  // what is said in place of a table without lines
+  std::string empty = {};    // what is said in place of a table without lines
+  std::string counted = {};  // lines in which this counter is 0 are left out for people
 };
 
 struct Command {

@@ -80,8 +80,9 @@ std::string grouped(const std::string& digits) {
 
 // Numbers that name something; separators would make them unreadable.
 bool names_something(const std::string& key) {
-  static constexpr std::array kNames = {"port", "slot", "lcore", "vlan", "mtu", "id", "pid", "index", "hash"};
-  return std::ranges::find(kNames, key) != kNames.end() || key.ends_with("_port") || key.ends_with("_id");
+  static constexpr std::array kNames = {"port", "slot", "lcore", "vlan", "id", "pid", "index", "hash"};
+  return std::ranges::find(kNames, key) != kNames.end() || key.ends_with("_port") || key.ends_with("_slot") ||
+         key.ends_with("_id");
 }
 
 bool is_bytes(const std::string& key) {
@@ -98,7 +99,9 @@ std::string plain_number(const std::string& key, const json& value) {
 
 std::string format_number(const std::string& key, const json& value) {
   const double number = value.get<double>();
+  if (key == "mtu_bytes") return value.dump() + " B";  // nobody calls it 1.46 KiB
   if (is_bytes(key)) return bytes(number);
+  if (key.ends_with("bytes_per_s")) return bytes(number) + "/s";
   if (key.ends_with("_ms")) return plain_number(key, value) + " ms";
   if (key.ends_with("_pps")) return rate(number, "pps");
   if (key.ends_with("_bps")) return rate(number, "bit/s");
@@ -130,12 +133,15 @@ std::size_t width_of(const std::string& text) {
 
 std::string title_of(const std::string& key) {
   std::string title = key;
-  for (const char* unit : {"_per_s", "_percent", "_pps", "_bps", "_ms", "_s"}) {
-    const std::string suffix = unit;
-    if (title.size() > suffix.size() && title.ends_with(suffix)) {
-      title.erase(title.size() - suffix.size());
-      break;
-    }
+  const auto drop = [&title](const std::string& unit) {
+    const bool has = title.size() > unit.size() && title.ends_with(unit);
+    if (has) title.erase(title.size() - unit.size());
+    return has;
+  };
+  if (drop("_pps") || drop("_bps") || drop("_per_s")) {
+    if (!title.ends_with("rate")) title += "_rate";
+  } else if (!drop("_percent") && !drop("_ms")) {
+    drop("_s");
   }
   std::ranges::replace(title, '_', ' ');
   return harmless(title);

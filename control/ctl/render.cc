@@ -14,9 +14,23 @@ bool is_table(const json& value) {
          std::ranges::all_of(value, [](const json& row) { return row.is_object(); });
 }
 
+// Several sentences, as a reload answers; words and numbers fit into one line.
+bool is_text_list(const json& value) {
+  return value.is_array() && value.size() > 1 && std::ranges::any_of(value, [](const json& one) {
+           return one.is_string() && one.get_ref<const std::string&>().find(' ') != std::string::npos;
+         });
+}
+
 // A nested value that deserves lines of its own.
 bool is_block(const json& value) {
-  return is_table(value) || (value.is_object() && !value.empty());
+  return is_table(value) || is_text_list(value) || (value.is_object() && !value.empty());
+}
+
+// A table some cells of which are tables themselves.
+bool is_nested_table(const json& value) {
+  return is_table(value) && std::ranges::any_of(value, [](const json& row) {
+           return std::ranges::any_of(row, [](const json& cell) { return is_block(cell); });
+         });
 }
 
 std::string padded(const std::string& text, std::size_t width, bool right) {
@@ -33,7 +47,8 @@ std::string indented(const std::string& text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size() - 1);
-    out += "  " + text.substr(at, end + 1 - at);
+    if (end > at) out += "  ";
+    out += text.substr(at, end + 1 - at);
     at = end + 1;
   }
   return out;
@@ -88,11 +103,23 @@ std::string text_of(const json& result) {
   return out;
 }
 
+json counted_rows(const std::string& counter, const json& rows) {
+  if (counter.empty()) return rows;
+  json kept = json::array();
+  for (const json& row : rows) {
+    if (row.value(counter, json()) != 0) kept.push_back(row);
+  }
+  return kept;
+}
+
 // Changes answer null, true or an empty object when there is nothing to tell.
 std::string done(const json& result) {
   const bool silent = result.is_null() || (result.is_boolean() && result.get<bool>()) ||
                       (result.is_structured() && result.empty());
-  return silent ? "done\n" : render_any(result);
+  if (silent) return "done\n";
+  const json list = result.is_object() ? result.value("done", json()) : json();
+  if (!list.is_array()) return render_any(result);
+  return list.empty() ? "nothing to change\n" : render_any(list);
 }
 
 }  // namespace
@@ -127,6 +154,11 @@ std::string render_table(const std::vector<std::string>& keys, const json& rows)
 }
 
 std::string render_any(const json& value) {
+  if (is_nested_table(value)) {
+    std::string out;
+    for (const json& row : value) out += (out.empty() ? "" : "\n") + render_record({"name"}, row);
+    return out;
+  }
   if (is_table(value)) return render_table(keys_of(value), value);
   if (value.is_object() && !value.empty()) return render_record({}, value);
   if (value.is_array() && !value.empty()) {
@@ -139,9 +171,11 @@ std::string render_any(const json& value) {
 
 std::string render(const View& view, const json& result) {
   switch (view.form) {
-    case Form::kTable:
-      if (result.is_array() && result.empty() && !view.empty.empty()) return view.empty + "\n";
-      return is_table(result) ? render_table(view.keys, result) : render_any(result);
+    case Form::kTable: {
+      if (!result.is_array() || (!result.empty() && !is_table(result))) return render_any(result);
+      const json rows = counted_rows(view.counted, result);
+      return rows.empty() ? view.empty + "\n" : render_table(view.keys, rows);
+    }
     case Form::kRecord:
       return result.is_object() && !result.empty() ? render_record(view.keys, result) : render_any(result);
     case Form::kText:

@@ -63,11 +63,17 @@ const char* const kAddressForm =
 
 json weighted_dip(const std::string& label, const std::string& word) {
   const auto star = word.rfind('*');
-  const std::string address = word.substr(0, star);
-  if (!is_bare_address(address) && !is_endpoint(address)) {
-    refuse(label, word, "write an address and perhaps a weight, as 10.1.0.11*2");
+  std::string address = word.substr(0, star);
+  json dip = json::object();
+  if (is_endpoint(address)) {
+    const auto colon = address.rfind(':');
+    dip["port"] = *number<std::uint16_t>(std::string_view(address).substr(colon + 1));
+    address.erase(colon);
+    if (address.starts_with('[')) address = address.substr(1, address.size() - 2);
+  } else if (!is_bare_address(address)) {
+    refuse(label, word, "write an address, and perhaps a port and a weight, as 10.1.0.11:8080*2");
   }
-  json dip = {{"address", address}};
+  dip["address"] = address;
   if (star != std::string::npos) {
     const auto weight = number<std::uint32_t>(std::string_view(word).substr(star + 1));
     if (!weight) refuse(label, word, "the weight after the * is a whole number, as in 10.1.0.11*2");

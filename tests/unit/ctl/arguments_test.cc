@@ -51,8 +51,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{
             "service add six --vip 2001:db8::/32 --dip 2001:db8:1::1*3 --dip [2001:db8:1::2]:8080 --dip "
             "[2001:db8:1::3]:80*4",
-            R"(service.add {"dips":[{"address":"2001:db8:1::1","weight":3},{"address":"[2001:db8:1::2]:8080"},)"
-            R"({"address":"[2001:db8:1::3]:80","weight":4}],"name":"six","vip":"2001:db8::/32"})"},
+            R"(service.add {"dips":[{"address":"2001:db8:1::1","weight":3},{"address":"2001:db8:1::2","port":8080},)"
+            R"({"address":"2001:db8:1::3","port":80,"weight":4}],"name":"six","vip":"2001:db8::/32"})"},
         Case{"dip list", "dip.list {}"}, Case{"dip list web", R"(dip.list {"service":"web"})"},
         Case{"dip add web 10.1.0.11", R"(dip.add {"address":"10.1.0.11","service":"web"})"},
         Case{"dip add web 10.1.0.11:8080 --group a --weight 0",
@@ -67,6 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"dip remove web 10.1.0.11 --now",
              R"(dip.remove {"address":"10.1.0.11","now":true,"service":"web"})"},
         Case{"dip remove web 10.1.0.11", R"(dip.remove {"address":"10.1.0.11","service":"web"})"},
+        Case{"dip remove --group a web 10.1.0.11",
+             R"(dip.remove {"address":"10.1.0.11","group":"a","service":"web"})"},
         Case{"transition list", "transition.list {}"},
         Case{"transition finish web", R"(transition.finish {"service":"web"})"},
         Case{"transition abort web", R"(transition.abort {"service":"web"})"},
@@ -122,8 +124,11 @@ INSTANTIATE_TEST_SUITE_P(
              "dip add needs ADDRESS; usage: sluicectl dip add SERVICE ADDRESS [--group G] [--weight N]"},
         Case{"service add web",
              "service add needs --vip; usage: sluicectl service add NAME --vip ADDRESS "
-             "[--protocol WORD] [--port N] [--dip ADDRESS[*WEIGHT]]... [--stickiness WORD] "
-             "[--hash-fields WORD] [--scheduler WORD]"},
+             "[--protocol WORD] [--port N] [--dip ADDRESS[:PORT][*WEIGHT]]... [--stickiness WORD] "
+             "[--hash-fields WORD] [--scheduler WORD] [--encapsulation WORD] "
+             "[--outer-source WORD] [--unknown-flow WORD]"},
+        Case{"dip add",
+             "dip add needs SERVICE; usage: sluicectl dip add SERVICE ADDRESS [--group G] [--weight N]"},
         Case{"status now", "\"now\" is one argument too many; usage: sluicectl status"},
         Case{"dip list web dns", "\"dns\" is one argument too many; usage: sluicectl dip list [SERVICE]"},
         Case{"dip add web ten",
@@ -139,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(
              "--dip \"10.1.0.11*x\" is not right: the weight after the * is a whole number, as in "
              "10.1.0.11*2"},
         Case{"service add web --vip 203.0.113.1 --dip web*2",
-             "--dip \"web*2\" is not right: write an address and perhaps a weight, as 10.1.0.11*2"},
+             "--dip \"web*2\" is not right: write an address, and perhaps a port and a weight, as "
+             "10.1.0.11:8080*2"},
         Case{"explain tcp 192.0.2.1 203.0.113.10:80",
              "SRC:PORT \"192.0.2.1\" is not right: write address and port as 192.0.2.1:40000 or "
              "[2001:db8::1]:40000"},

@@ -24,6 +24,8 @@ TEST(Format, TitlesLeaveTheUnitToTheValue) {
   EXPECT_EQ(title_of("uptime_s"), "uptime");
   EXPECT_EQ(title_of("busy_percent"), "busy");
   EXPECT_EQ(title_of("rate_pps"), "rate");
+  EXPECT_EQ(title_of("rx_pps"), "rx rate");
+  EXPECT_EQ(title_of("packets_per_s"), "packets rate");
   EXPECT_EQ(title_of("rx_bytes"), "rx bytes");
   EXPECT_EQ(title_of("_s"), " s");
 }
@@ -36,6 +38,7 @@ TEST(Format, BytesAreScaledByPowersOfTwo) {
   EXPECT_EQ(shown("flow_bytes", 1048575), "1 MiB");
   EXPECT_EQ(shown("bytes", 123456789), "118 MiB");
   EXPECT_EQ(shown("bytes", 18446744073709551615U), "16 EiB");
+  EXPECT_EQ(shown("mtu_bytes", 1500), "1500 B");
 }
 
 TEST(Format, TimesShowTheirTwoLargestUnits) {
@@ -64,6 +67,7 @@ TEST(Format, RatesAndSharesCarryTheirUnit) {
   EXPECT_EQ(shown("rate_pps", 12), "12 pps");
   EXPECT_EQ(shown("rate_bps", 9.9999e9), "10 Gbit/s");
   EXPECT_EQ(shown("errors_per_s", 0), "0 /s");
+  EXPECT_EQ(shown("rx_bytes_per_s", 1536.0), "1.5 KiB/s");
   EXPECT_EQ(shown("busy_percent", 12.345), "12.3 %");
   EXPECT_EQ(shown("cycles_per_packet", 123.456), "123");
 }
@@ -90,29 +94,47 @@ TEST(Format, NothingMovesTheTerminalsCursor) {
 }
 
 TEST(Render, ServiceList) {
-  EXPECT_EQ(rendered("service", "list", R"([
+  EXPECT_EQ(
+      rendered("service", "list", R"([
     {"name":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"state":"up","stickiness":"flow","dips":4,
-     "flows":12345,"rx_packets":9876543,"rx_bytes":1234567890,"flows_broken":0,"later":"field"},
+     "flows":12345,"rx_packets":9876543,"rx_bytes":1234567890,"rx_pps":1234.5,"flows_broken":0,"later":"field"},
     {"name":"any-port","vip":"2001:db8:cb::10","protocol":"any","port":0,"state":"down","stickiness":"none","dips":0,
      "flows":0,"rx_packets":0,"rx_bytes":0,"flows_broken":0}])"),
-            "name      vip              protocol  port  state  stickiness  dips   flows  rx packets  rx "
-            "bytes  flows "
-            "broken\n"
-            "web       203.0.113.10     tcp         80  up     flow           4  12,345   9,876,543  1.15 "
-            "GiB             "
-            "0\n"
-            "any-port  2001:db8:cb::10  any          0  down   none           0       0           0       0 "
-            "B             "
-            "0\n");
+      "name      vip              protocol  port  state  stickiness  dips   flows  rx packets  rx bytes    "
+      "rx rate  flows broken\n"
+      "web       203.0.113.10     tcp         80  up     flow           4  12,345   9,876,543  1.15 GiB  "
+      "1.23 kpps             0\n"
+      "any-port  2001:db8:cb::10  any          0  down   none           0       0           0       0 B      "
+      "    "
+      "-             0\n");
+}
+
+TEST(Render, ServiceShowWithItsGroups) {
+  EXPECT_EQ(rendered("service", "show", R"({"groups":[
+                {"name":"a","dips":[{"address":"10.1.0.11","weight":1},{"address":"10.2.0.12","weight":20}]},
+                {"name":"b","dips":[]}],"name":"web","vip":"203.0.113.10"})"),
+            "name  web\n"
+            "vip   203.0.113.10\n"
+            "groups\n"
+            "  name  a\n"
+            "  dips\n"
+            "    address    weight\n"
+            "    10.1.0.11       1\n"
+            "    10.2.0.12      20\n"
+            "\n"
+            "  name  b\n"
+            "  dips  -\n");
 }
 
 TEST(Render, DropList) {
   EXPECT_EQ(rendered("drop", "list", R"([{"reason":"no-service","text":"no VIP has this address","packets":3},
+                                         {"reason":"never","text":"none","packets":0},
                                          {"reason":"bad-ip-header","text":"broken","packets":12000}])"),
             "reason         packets  text\n"
             "no-service           3  no VIP has this address\n"
             "bad-ip-header   12,000  broken\n");
   EXPECT_EQ(rendered("drop", "list", "[]"), "nothing was dropped\n");
+  EXPECT_EQ(rendered("drop", "list", R"([{"reason":"never","packets":0}])"), "nothing was dropped\n");
 }
 
 TEST(Render, AMissingFieldIsADash) {
@@ -143,13 +165,13 @@ TEST(Render, Explain) {
       rendered("explain", "", R"({"service":"web","hash":"0x1234abcd","slot":4711,"group":"a","table":"map",
                        "dip":"10.1.0.11","reason":"the map's slot","next_hop":{"port":"uplink","mac":"02:00:00:00:00:01"},
                        "outer":{"source":"10.0.0.10","destination":"10.1.0.11","kind":"ipip"}})"),
+      "reason   the map's slot\n"
       "service  web\n"
       "hash     0x1234abcd\n"
-      "slot     4711\n"
       "group    a\n"
+      "slot     4711\n"
       "table    map\n"
       "dip      10.1.0.11\n"
-      "reason   the map's slot\n"
       "next hop\n"
       "  mac   02:00:00:00:00:01\n"
       "  port  uplink\n"
@@ -170,6 +192,10 @@ TEST(Render, AChangeSaysThatItIsDone) {
   EXPECT_EQ(rendered("dip", "add", "true"), "done\n");
   EXPECT_EQ(rendered("dip", "add", "{}"), "done\n");
   EXPECT_EQ(rendered("dip", "add", R"({"slots_moved":12})"), "slots moved  12\n");
+  EXPECT_EQ(rendered("dip", "add", R"({"done":["add DIP 10.1.0.11 to web"]})"), "add DIP 10.1.0.11 to web\n");
+  EXPECT_EQ(rendered("dip", "add", R"({"done":[]})"), "nothing to change\n");
+  EXPECT_EQ(rendered("config", "check", R"({"file":"/a","valid":true,"changes":["add a","drop b"]})"),
+            "file   /a\nvalid  yes\nchanges\n  add a\n  drop b\n");
 }
 
 TEST(Render, WhatFitsNoViewIsStillShown) {
@@ -178,7 +204,7 @@ TEST(Render, WhatFitsNoViewIsStillShown) {
   EXPECT_EQ(rendered("status", "", "[]"), "-\n");
   EXPECT_EQ(rendered("status", "", "3"), "3\n");
   EXPECT_EQ(render_any(json::parse(R"([{"a":1},{"b":"x"}])")), "a  b\n1  -\n-  x\n");
-  EXPECT_EQ(render_any(json::parse(R"({"list":[{"deep":{"er":[1]}}]})")), "list\n  deep\n  er 1\n");
+  EXPECT_EQ(render_any(json::parse(R"({"list":[{"deep":{"er":[1]}}]})")), "list\n  deep\n    er  1\n");
 }
 
 TEST(Render, ColumnsCountCharactersNotBytes) {
