@@ -8,8 +8,8 @@
 // idea of cuckoo filters; Fan, Andersen, Kaminsky, Mitzenmacher 2014): an entry leaves without its hash being
 // known. Nothing is ever displaced.
 //
-// Six entries a bucket when full (60 %): simulated and measured, 5 of a hundred entries live in their second
-// bucket then, and none of 16 million fails to find room.
+// Six entries a bucket when full (60 %): measured after long churn at that level, one entry in six lives in
+// its second bucket, and of three million inserts two found both buckets full.
 #pragma once
 
 #include <bit>

@@ -231,6 +231,11 @@ bool FlowStore<Key>::room_in_probation(unsigned list, std::uint32_t now) noexcep
   const std::uint32_t oldest = probation_.oldest(list);
   if (!expired(entries_[oldest].flow, now)) return false;
   remove(oldest, FlowGone::kExpired);
+  // In a flood the next inserts remove the next oldest: their lines come while this one is worked on.
+  if (const std::uint32_t soon = probation_.ahead(list, 3).entry; soon != kNone)
+    rte_prefetch0(&index_.at(entries_[soon].flow.bucket()));
+  if (const std::uint32_t later = probation_.ahead(list, 7).entry; later != kNone)
+    rte_prefetch0(&entries_[later]);
   return true;
 }
 

@@ -34,6 +34,12 @@ class ProbationLists {
   [[nodiscard]] std::uint32_t size() const { return size_[0] + size_[1]; }
   // The entry that came first, or kNone.
   [[nodiscard]] std::uint32_t oldest(unsigned list) const { return node_[node_[list].newer].entry; }
+  // The node after the oldest `steps` ones (or the head, whose entry is kNone), to look ahead from.
+  [[nodiscard]] const Node& ahead(unsigned list, unsigned steps) const {
+    const Node* node = &node_[node_[list].newer];
+    for (; steps > 0 && node->entry != kNone; --steps) node = &node_[node->newer];
+    return *node;
+  }
   [[nodiscard]] std::uint64_t bytes() const { return std::uint64_t{used_} * sizeof(Node); }
 
   // Not when full. The node, for remove().
