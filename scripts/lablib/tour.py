@@ -44,19 +44,20 @@ def shown(command):
     print(f"   $ {command}", flush=True)
 
 
-def table(lab, answers, weights):
+def table(lab, answers, weights, six):
     total, whole = sum(answers.values()), sum(weights.values())
     widest = max(answers.values())
-    print("   server  address      weight  due     got     connections")
+    print("   server  address         weight  due     got     connections")
     for name, weight in weights.items():
         got = answers.get(name, 0)
         bar = "█" * round(BAR * got / widest)
-        print(f"   {name:7} {lab.spec(name).v4:12} {weight:4}   {weight / whole:6.1%}  {got / total:6.1%}  {got:5} {bar}")
+        address = lab.spec(name).v6 if six else lab.spec(name).v4
+        print(f"   {name:7} {address:15} {weight:4}   {weight / whole:6.1%}  {got / total:6.1%}  {got:5} {bar}")
 
 
-def check_spread(lab, figures, weights):
+def check_spread(lab, figures, weights, six=False):
     hold(figures["failed"] == 0, f"{figures['failed']} connections failed: {figures['failures'][:1]}")
-    table(lab, figures["answers"], weights)
+    table(lab, figures["answers"], weights, six)
     wrong = unlike(figures["answers"], weights)
     hold(not wrong, "; ".join(wrong))
 
@@ -127,7 +128,7 @@ def counters(lab):
 def ipv6(lab):
     """The same in IPv6"""
     shown(f"scripts/lab exec client1 curl '{url(VIP6)}'        # {CONNECTIONS} times")
-    check_spread(lab, spread(lab, VIP6, CONNECTIONS), weights_of(lab))
+    check_spread(lab, spread(lab, VIP6, CONNECTIONS), weights_of(lab), six=True)
 
 
 def nothing_lost(lab):
@@ -160,9 +161,8 @@ The lab stays up. What to type next:
 """
 
 
-def prepare():
+def prepare(build):
     """What changed is built."""
-    build = ROOT / "build"
     if not (build / "build.ninja").exists():
         subprocess.run(["meson", "setup", build, ROOT], check=True)
     subprocess.run(["ninja", "-C", build], check=True)
@@ -186,11 +186,11 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the lab up and say what to type next")
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    prepare()
-    begin = time.monotonic()
     lab = Lab(say=lambda text: print(f"   {text}", flush=True))
     if lab.is_up():
         raise LabError("a lab is up already: scripts/lab down first")
+    prepare(lab.build)
+    begin = time.monotonic()
     title(f"The lab: {describe(SHAPE)}")
     lab.up(SHAPE)
     stay = False
