@@ -282,10 +282,10 @@ bool Mirror::settle() {
   std::vector<Answer> answers;
   answers.reserve(watched_.size());
   for (const IpAddress& destination : watched_) answers.push_back(lookup(destination));
-  std::vector<std::optional<Link>> ports;
+  std::vector<Port> ports;
   for (const std::string& name : interfaces_) {
     const Link* found = name.empty() ? nullptr : link(name);
-    ports.push_back(found ? std::optional(*found) : std::nullopt);
+    ports.push_back(found ? Port{*found, addresses(found->ifindex)} : Port{});
   }
   if (answers == answers_ && ports == ports_) return false;
   answers_ = std::move(answers);

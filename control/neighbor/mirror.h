@@ -150,9 +150,9 @@ class Mirror {
   void watch(std::vector<IpAddress> destinations);
   [[nodiscard]] const std::vector<IpAddress>& watched() const { return watched_; }
   // Brings generation() up to date: adds one when the answer to a watched destination, or ifindex, MAC, MTU,
-  // or state of one of our interfaces is no longer what it was at the last call. Neighbours that nobody asked
-  // for, freshness (reachable, stale, …) and routes elsewhere leave it alone. Costs one lookup per watched
-  // destination, nothing when no event came. Returns whether it added one.
+  // state or addresses of one of our interfaces are no longer what they were at the last call. Neighbours
+  // that nobody asked for, freshness (reachable, stale, …) and routes elsewhere leave it alone. Costs one
+  // lookup per watched destination, nothing when no event came. Returns whether it added one.
   bool settle();
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
@@ -169,6 +169,11 @@ class Mirror {
   struct Stamped {
     Value value;
     std::uint64_t epoch = 0;  // the dump of its kind during which it was last heard of
+  };
+  struct Port {
+    std::optional<Link> link;
+    std::vector<Address> addresses;
+    friend bool operator==(const Port&, const Port&) = default;
   };
   // The route that decides: for a unicast route with the positions of its usable hops.
   struct Decision {
@@ -194,9 +199,9 @@ class Mirror {
   std::array<std::uint64_t, kKinds> epochs_{};
 
   std::vector<IpAddress> watched_;
-  std::vector<Answer> answers_;             // to watched_, at the last settle()
-  std::vector<std::optional<Link>> ports_;  // of interfaces_, at the last settle()
-  bool changed_ = false;                    // since the last settle()
+  std::vector<Answer> answers_;  // to watched_, at the last settle()
+  std::vector<Port> ports_;      // of interfaces_, at the last settle()
+  bool changed_ = false;         // since the last settle()
   std::uint64_t generation_ = 0;
 };
 

@@ -44,6 +44,7 @@ TEST(ConfigureInterface, SetsMacMtuAddressesAndDefaultRoutesAndRepeatingItChange
               "default via 2001:db8::1 dev sluice0 proto 201 metric 4096 onlink pref medium\n");
     EXPECT_EQ(shown("sysctl -n net.ipv6.conf.sluice0.accept_ra_defrtr"), "0\n");
     EXPECT_TRUE(mux.until([&] { return mux.tables.synced(); }));
+    EXPECT_TRUE(mux.until_all_addresses(2));
     EXPECT_TRUE(mux.until_quiet());
     const Link* port = mux.tables.mirror().link("sluice0");
     ASSERT_TRUE(port);

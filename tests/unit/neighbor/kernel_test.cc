@@ -61,8 +61,8 @@ TEST(KernelTables, AsksThroughTheTapForTheGatewayAndLearnsItsMac) {
     const int changes = mux.changes;
     const auto reply = arp_reply(*request, mac(0x77));
     EXPECT_EQ(write(tap.fd(), reply.data(), reply.size()), static_cast<ssize_t>(reply.size()));
-    EXPECT_TRUE(mux.until([&] { return mux.changes > changes; })) << "on_change tells of it";
-    EXPECT_TRUE(mux.is_resolved("10.1.0.11", "10.0.0.1")) << mux.way("10.1.0.11");
+    EXPECT_TRUE(mux.until([&] { return mux.is_resolved("10.1.0.11", "10.0.0.1") && mux.changes > changes; }))
+        << "on_change tells of it: " << mux.way("10.1.0.11");
     EXPECT_EQ(std::get<Resolved>(mux.tables.lookup(ip("10.1.0.11"))).mac, mac(0x77));
   });
 }
@@ -125,6 +125,7 @@ TEST(KernelTables, AnswersOfANeighborThatComesAndGoesStaleDoNotChange) {
     EXPECT_EQ(mux.tables.configure_interface(port_settings()).value_or(""), "");
     mux.tables.watch({ip("10.0.0.2")});
     EXPECT_TRUE(mux.until([&] { return mux.is_resolved("10.0.0.2", "10.0.0.2"); }));
+    EXPECT_TRUE(mux.until_all_addresses(2));
     EXPECT_TRUE(mux.until_quiet());
     const int changes = mux.changes;
     const std::uint64_t events = mux.tables.statistics().events;

@@ -323,6 +323,13 @@ TEST_F(GenerationTest, OurPortsCountAndOtherLinksDoNot) {
   EXPECT_TRUE(counts(gone(port)));
 }
 
+TEST_F(GenerationTest, AddressesCountOnOurPortsOnly) {
+  EXPECT_FALSE(counts(is(Address{kManagement, ip("192.168.0.10"), 24})));
+  EXPECT_TRUE(counts(is(Address{kPort, ip("10.0.0.10"), 24})));
+  EXPECT_FALSE(counts(is(Address{kPort, ip("10.0.0.10"), 24})));
+  EXPECT_TRUE(counts(gone(Address{kPort, ip("10.0.0.10"), 24})));
+}
+
 TEST_F(GenerationTest, AChangeThatIsUndoneBeforeAnyoneLooksDoesNotCount) {
   mirror.apply(gone(neighbor(kPort, "10.0.0.1", 1)));
   mirror.apply(is(neighbor(kPort, "10.0.0.1", 1)));

@@ -43,6 +43,10 @@ struct Mux {
     tables.resync();
     return until([&] { return tables.quiet(); });
   }
+  // The kernel adds the link-local address in its own time.
+  bool until_all_addresses(std::size_t configured) {
+    return until([&] { return tables.mirror().addresses(ifindex("sluice0")).size() == configured + 1; });
+  }
   int ifindex(const std::string& name) const {
     const Link* found = tables.mirror().link(name);
     return found ? found->ifindex : 0;
