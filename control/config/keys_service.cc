@@ -193,9 +193,13 @@ const Section<Health>& health_keys() {
   static const Section<Health> table{
       "health",
       {
-          word("type", &Health::type, "The kind of probe; `agent` asks the server's agent."),
-          number("port", &Health::port, 0, 65535, "The port to probe. 0: the DIP's or the service's."),
-          with_rule(text("path", &Health::path, "a path", "The path that `http` and `https` get."),
+          word("type", &Health::type,
+               "The kind of probe; `agent` asks the server's agent, `agent-check` one that speaks HAProxy's "
+               "protocol of that name."),
+          number("port", &Health::port, 0, 65535,
+                 "The port to probe. 0: the DIP's or the service's; for `agent`, 9110."),
+          with_rule(text("path", &Health::path, "a path",
+                         "The path that `http` and `https` get. `agent` gets /status unless told otherwise."),
                     [](const Health& h) {
                       return h.path.starts_with('/')
                                  ? rules::one_word("path", h.path)
@@ -204,13 +208,23 @@ const Section<Health>& health_keys() {
                     }),
           with_rule(text("host", &Health::host, "a host name", "The Host header. Empty: the VIP."),
                     [](const Health& h) { return rules::one_word("host", h.host); }),
-          with_rule(text("expect", &Health::expect, "a magic word",
-                         "A magic word that the answer must hold. Empty: any good answer will do."),
-                    [](const Health& h) { return rules::plain("expect", h.expect, true); }),
+          with_rule(
+              text("expect", &Health::expect, "a magic word",
+                   "A magic word that the answer of `http`, `https` or `udp` must hold. Empty: any good "
+                   "answer will do. For `udp`, \"0x…\" gives bytes in hexadecimal digits."),
+              [](const Health& h) { return rules::plain("expect", h.expect, true); }),
           number("interval_ms", &Health::interval_ms, 10, 3600000, "Time from probe to probe."),
           number("timeout_ms", &Health::timeout_ms, 10, 3600000, "How long an answer may take."),
           number("failures", &Health::failures, 1, 1000, "Failed probes in a row that make a DIP down."),
           number("successes", &Health::successes, 1, 1000, "Good probes in a row that make it up again."),
+          with_rule(text("payload", &Health::payload, "what to send",
+                         "What `udp` and `agent-check` send; \"0x…\" gives bytes in hexadecimal digits."),
+                    [](const Health& h) { return rules::plain("payload", h.payload, true); }),
+          flag("persistent", &Health::persistent,
+               "`http`, `https` and `agent`: one connection for many probes. One that the server closes is "
+               "renewed at once and is no failure."),
+          flag("panic", &Health::panic,
+               "When all DIPs die at once, the probes are doubted: the DIPs that were up stay in use."),
       },
       {}};
   return table;

@@ -95,7 +95,7 @@ enum class OuterSource : std::uint8_t { kMux, kClient, kPrefix };
 enum class FlowTypes : std::uint8_t { kBoth, kType1, kType2 };  // B5
 enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
 enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
-enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent };
+enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent, kAgentCheck };
 
 struct Dip {
   IpAddress address;
@@ -121,6 +121,9 @@ struct Health {
   std::uint16_t port = 0;  // 0 = the service's port
   std::string path = "/", host, expect;
   unsigned interval_ms = 2000, timeout_ms = 1000, failures = 3, successes = 2;
+  std::string payload;      // what udp and agent-check send
+  bool persistent = false;  // one connection for many probes
+  bool panic = true;        // all DIPs dead at once: the last good ones stay
   friend bool operator==(const Health&, const Health&) = default;
 };
 

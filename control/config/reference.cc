@@ -63,7 +63,7 @@ constexpr const char* kRules = R"(
   family.
 - A `scheduler` other than `hash` needs `stickiness = "flow"`: only a flow table remembers its choices.
 - The `worker` of a group is the lcore of a worker with `tier2`.
-- A probe by `tcp`, `udp`, `http` or `https` finds its port in `health`, in the service, or in every DIP.
+- A probe by `tcp`, `udp`, `http`, `https` or `agent-check` finds its port in `health`, in the service, or in every DIP.
 )";
 
 constexpr const char* kExamples = R"(

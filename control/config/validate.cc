@@ -273,7 +273,7 @@ bool has_ports(Protocol protocol) {
 bool lacks_probe_port(const Service& service) {
   const HealthType type = service.health.type;
   const bool needs = type == HealthType::kTcp || type == HealthType::kHttp || type == HealthType::kHttps ||
-                     type == HealthType::kUdp;
+                     type == HealthType::kUdp || type == HealthType::kAgentCheck;
   if (!needs || service.health.port != 0 || service.port != 0) return false;
   for (const Group& group : service.groups)
     for (const Dip& dip : group.dips)

@@ -81,10 +81,11 @@ std::span<const Word<AtDeadline>> words() {
 
 template <>
 std::span<const Word<HealthType>> words() {
-  static constexpr Word<HealthType> kWords[] = {{HealthType::kNone, "none"},   {HealthType::kIcmp, "icmp"},
-                                                {HealthType::kTcp, "tcp"},     {HealthType::kHttp, "http"},
-                                                {HealthType::kHttps, "https"}, {HealthType::kUdp, "udp"},
-                                                {HealthType::kAgent, "agent"}};
+  static constexpr Word<HealthType> kWords[] = {
+      {HealthType::kNone, "none"},   {HealthType::kIcmp, "icmp"},
+      {HealthType::kTcp, "tcp"},     {HealthType::kHttp, "http"},
+      {HealthType::kHttps, "https"}, {HealthType::kUdp, "udp"},
+      {HealthType::kAgent, "agent"}, {HealthType::kAgentCheck, "agent-check"}};
   return kWords;
 }
 

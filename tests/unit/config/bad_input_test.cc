@@ -518,7 +518,7 @@ const Case kDips[] = {
 const Case kPolicy[] = {
     {"an unknown kind of probe",
      with_service("health = { type = \"ping\"; };"),
-     {"f:4: type = \"ping\" is unknown; write one of: none, icmp, tcp, http, https, udp, agent"}},
+     {"f:4: type = \"ping\" is unknown; write one of: none, icmp, tcp, http, https, udp, agent, agent-check"}},
     {"an unknown key of health",
      with_service("health = { interval = 2000; };"),
      {"f:4: unknown key \"interval\"; the nearest one that health has is \"interval_ms\""}},

@@ -63,7 +63,8 @@ TEST(Parse, EveryKeyReachesItsField) {
       "); } );\n"
       "  health = { type = \"udp\"; port = 55; path = \"/p\"; host = \"h\"; expect = \"e\"; interval_ms = "
       "100;\n"
-      "    timeout_ms = 50; failures = 4; successes = 5; };\n"
+      "    timeout_ms = 50; failures = 4; successes = 5; payload = \"0x00ff\"; persistent = true; panic = "
+      "false; };\n"
       "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; unknown_flow = \"reset\";\n"
       "  flow_types = \"type2\"; flows = 2048; timeouts = { syn_s = 1; established_s = 2; closing_s = 3; "
       "udp_s = 4; "
@@ -103,7 +104,7 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.outer_prefix4 = parse_prefix("10.9.0.0/16");
   service.outer_prefix6 = parse_prefix("2001:db8:9::/48");
   service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}, 3u}};
-  service.health = {HealthType::kUdp, 55, "/p", "h", "e", 100, 50, 4, 5};
+  service.health = {HealthType::kUdp, 55, "/p", "h", "e", 100, 50, 4, 5, "0x00ff", true, false};
   service.transition = {6, AtDeadline::kKeep};
   service.unknown_flow = UnknownFlow::kReset;
   service.flow_types = FlowTypes::kType2;

@@ -130,7 +130,10 @@ void RandomModel::policy(Service& service) {
                     static_cast<unsigned>(10 + below(3000)),
                     static_cast<unsigned>(10 + below(3000)),
                     static_cast<unsigned>(1 + below(1000)),
-                    static_cast<unsigned>(1 + below(1000))};
+                    static_cast<unsigned>(1 + below(1000)),
+                    text(),
+                    one_in(2),
+                    one_in(2)};
   service.transition = {static_cast<unsigned>(below(604801)), word<AtDeadline>()};
   service.unknown_flow = word<UnknownFlow>();
   flow_policy(service);
