@@ -73,7 +73,7 @@ A capture file in, a capture file out: how a configuration behaves on recorded t
 
 ```libconfig
 dataplane: {
-  eal     = [ "--in-memory", "--no-pci", "--no-huge", "-m", "512", "--lcores", "0,1" ];
+  eal     = [ "--no-pci", "--no-huge", "-m", "512" ];    // --in-memory needs hugepages, so not with --no-huge
   ports   = ( { name = "file"; device = "net_pcap0,rx_pcap=in.pcap,tx_pcap=out.pcap";
                 address = [ "10.0.0.10/24", "2001:db8::10/64" ]; gateway_mac = "02:00:00:00:00:01"; } );
   workers = ( { lcore = 1; } );
