@@ -293,7 +293,8 @@ std::vector<Command> table() {
                   "check",
                   {file(true, "the file to examine")},
                   "Says what is wrong with a file, and what would be right.",
-                  "config.check"});
+                  "config.check",
+                  {Form::kRecord, {"file", "valid", "changes"}}});
   list.push_back({"config",
                   "reload",
                   {file(false, "another file than the one in use")},
