@@ -47,8 +47,8 @@ class FlowIndex {
   }
 
   FlowIndex() = default;
-  explicit FlowIndex(std::uint32_t entries)
-      : pages_(std::size_t{buckets_for(entries)} * sizeof(Bucket)),
+  explicit FlowIndex(std::uint32_t entries, bool at_once = false)
+      : pages_(std::size_t{buckets_for(entries)} * sizeof(Bucket), at_once),
         buckets_(pages_.as<Bucket>()),
         count_(buckets_for(entries)) {}
 

@@ -25,12 +25,12 @@ template <typename F>
 
 template <typename Key>
 FlowStore<Key>::FlowStore(std::uint32_t flows, const FlowTable::Limits& limits, FlowObserver observer)
-    : index_(flows),
-      pages_(std::size_t{flows} * sizeof(Entry)),
+    : index_(flows, limits.memory_at_once),
+      pages_(std::size_t{flows} * sizeof(Entry), limits.memory_at_once),
       entries_(pages_.as<Entry>()),
       capacity_(flows),
       evict_idle_ticks_(std::max(1u, limits.evict_idle_s) * FlowClock::kTicksPerSecond),
-      probation_(list_limit(flows, limits.probation_share)),
+      probation_(list_limit(flows, limits.probation_share), limits.memory_at_once),
       observer_(observer) {
   set_timeouts(limits.timeouts);
 }

@@ -14,7 +14,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kHuge = 2u << 20;
+constexpr std::size_t kSmall = 4096, kHuge = 2u << 20;
 
 void* reserve(std::size_t bytes) {
   void* start =
@@ -52,7 +52,7 @@ std::uint64_t left_in_group(const std::string& directory) {
 
 }  // namespace
 
-Pages::Pages(std::size_t bytes) : bytes_(bytes) {
+Pages::Pages(std::size_t bytes, bool at_once) : bytes_(bytes) {
   if (bytes == 0) return;
   // Whole huge pages only where there is at least one: a small table shall not cost 2 MiB.
   const std::size_t extra = bytes >= kHuge ? kHuge : 0;
@@ -60,13 +60,16 @@ Pages::Pages(std::size_t bytes) : bytes_(bytes) {
   if (!start) throw std::bad_alloc();
   if (extra) {
     const std::size_t front = -reinterpret_cast<std::uintptr_t>(start) & (kHuge - 1);
-    const std::size_t kept = (bytes + 4095) & ~std::size_t{4095};
+    const std::size_t kept = (bytes + kSmall - 1) & ~(kSmall - 1);
     if (front) munmap(start, front);
-    if (extra > front + (kept - bytes)) munmap(start + front + kept, extra - front - (kept - bytes));
+    if (extra > front) munmap(start + front + kept, extra - front);
     start += front;
     madvise(start, kept, MADV_HUGEPAGE);  // an advice: without huge pages it only is slower
   }
   start_ = start;
+  if (at_once && madvise(start, bytes, MADV_POPULATE_WRITE) != 0) {  // not before Linux 5.14
+    for (std::size_t page = 0; page < bytes; page += kSmall) start[page] = 0;
+  }
 }
 
 Pages::~Pages() {

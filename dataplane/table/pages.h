@@ -14,8 +14,9 @@ class Pages {
  public:
   Pages() = default;
   // Throws std::bad_alloc when the kernel refuses the address space (a limit, or strict accounting). 0 bytes
-  // are no memory. Control thread.
-  explicit Pages(std::size_t bytes);
+  // are no memory. `at_once`: all the memory now, about 0.1 s a GiB, and no page fault later (measured: 0.2
+  // to 0.35 ms where the kernel clears a huge page). Control thread.
+  explicit Pages(std::size_t bytes, bool at_once = false);
   ~Pages();
   Pages(Pages&& other) noexcept
       : start_(std::exchange(other.start_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}

@@ -25,8 +25,8 @@ class ProbationLists {
   }
 
   ProbationLists() = default;
-  explicit ProbationLists(std::uint32_t limit_each)
-      : pages_(bytes_for(limit_each)), node_(pages_.as<Node>()), limit_(limit_each) {
+  ProbationLists(std::uint32_t limit_each, bool at_once)
+      : pages_(bytes_for(limit_each), at_once), node_(pages_.as<Node>()), limit_(limit_each) {
     for (std::uint32_t head = 0; head < kLists; ++head) node_[head] = {head, head, kNone};
   }
 

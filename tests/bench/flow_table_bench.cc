@@ -16,6 +16,7 @@
 
 #include "dataplane/io/eal.h"
 #include "dataplane/table/flow_table.h"
+#include "dataplane/table/pages.h"
 #include "dataplane/wire/headers.h"
 #include "dataplane/wire/keyed_hash.h"
 #include "tests/bench/measure.h"
@@ -29,7 +30,7 @@ constexpr std::uint64_t kAll = ~0ull;
 
 struct Options {
   std::uint32_t flows = 1'000'000;
-  bool v6 = false, huge = false;
+  bool v6 = false, no_huge = false;
 };
 
 IpAddress address(bool v6, std::uint32_t number) {
@@ -150,9 +151,13 @@ nlohmann::json measure_ours(const Options& options, const Keys& keys, std::uint3
 }
 
 class RteHash {
+  struct State {
+    std::uint32_t target, seen, bytes, packets;
+  };
+
  public:
   RteHash(const Options& options, std::uint32_t entries)
-      : v6_(options.v6), state_(entries + entries / 8 + 64) {
+      : v6_(options.v6), state_pages_((std::size_t{entries} + entries / 8 + 64) * sizeof(State)) {
     rte_hash_parameters parameters{};
     parameters.name = "beside";
     parameters.entries = entries;
@@ -201,15 +206,13 @@ class RteHash {
   }
 
  private:
-  struct State {
-    std::uint32_t target, seen, bytes, packets;
-  };
   struct Free {
     void operator()(rte_hash* hash) const { rte_hash_free(hash); }
   };
   bool v6_;
   std::unique_ptr<rte_hash, Free> hash_;
-  std::vector<State> state_;
+  Pages state_pages_;  // huge pages, if the kernel has some, as the flow table
+  State* state_ = state_pages_.as<State>();
   alignas(8) char bytes_[kBurst][sizeof(FlowKey)];
   hash_sig_t signature_[kBurst];
   const void* pointer_[kBurst];
@@ -267,11 +270,15 @@ int main(int argc, char** argv) {
   CLI::App app{"Measures the flow table beside rte_hash and prints JSON, ns per key."};
   app.add_option("--flows", options.flows, "flows that are there")->check(CLI::Range(1'000, 50'000'000));
   app.add_flag("--v6", options.v6, "IPv6");
-  app.add_flag("--huge", options.huge, "rte_hash in the machine's reserved huge pages");
+  app.add_flag("--no-huge", options.no_huge, "rte_hash in small pages, where no huge ones are reserved");
   CLI11_PARSE(app, argc, argv);
   try {
-    std::vector<std::string> eal = {"--in-memory", "--no-pci", "--log-level=error"};
-    if (!options.huge) eal.insert(eal.end(), {"--no-huge", "-m", std::to_string(64 + options.flows / 4000)});
+    std::vector<std::string> eal = {"--no-pci", "--log-level=error"};
+    if (options.no_huge) {
+      eal.insert(eal.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(64 + options.flows / 4000)});
+    } else {
+      eal.push_back("--in-memory");
+    }
     const unsigned lcores[] = {0u};
     sluice::io::start_eal(eal, {lcores, 0});
     const Keys keys(options.v6);

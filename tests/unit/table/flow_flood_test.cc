@@ -4,7 +4,6 @@
 // others make room is the promised one.
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <random>
 
 #include "dataplane/table/flow_table.h"
@@ -14,13 +13,6 @@ namespace sluice::test {
 namespace {
 
 constexpr std::uint32_t kStrangers = 0x80000000;  // numbers of flows that belong to a flood
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * 4096;
-}
 
 FlowTable::Limits limits(std::uint32_t flows, double share = 0.25) {
   FlowTable::Limits l;

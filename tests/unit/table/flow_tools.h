@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <fstream>
 #include <vector>
 
 #include "dataplane/table/flow_table.h"
@@ -56,6 +57,14 @@ inline Flow* establish(FlowTable& table, const FlowKey& key, std::uint32_t now) 
   Flow* flow = open(table, key, now).flow;
   if (flow) table.touch(*flow, kData, now);
   return flow;
+}
+
+// Of this process, in memory.
+inline std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
 }
 
 // Which flows left, by number of the reason, with what they were then.
