@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/health/monitor.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "control/config/address_port.h"
+#include "control/health/panic.h"
+#include "control/health/probe.h"
+
+namespace sluice::health {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Watch;
+
+// One DIP of one service.
+struct Member {
+  Member(Watch& its_watch, std::string name, const Policy& policy, State state, TimePoint now)
+      : watch(its_watch), dip(std::move(name)), machine(policy, state, now), reported(state == State::kUp) {}
+  Watch& watch;
+  const std::string dip;
+  Machine machine;
+  bool reported;  // healthy, as far as the outside knows; every DIP is at first
+  Spec spec = {};
+  std::optional<Report> report = {};
+};
+
+// One service.
+struct Watch {
+  std::string name;
+  Prefix vip = {};  // with protocol and port: what makes it this service and not a new one of the same name
+  config::Protocol protocol = config::Protocol::kAny;
+  std::uint16_t port = 0;
+  PanicPolicy panic_policy = {};
+  Panic panic = {};
+  std::map<std::string, std::unique_ptr<Member>> members = {};
+  std::set<std::string> known = {};  // its DIPs, whether watched or not
+  std::size_t alive = 0;
+
+  [[nodiscard]] std::vector<std::string> died_since(TimePoint when) const {
+    std::vector<std::string> names;
+    for (const auto& [name, member] : members) {
+      const Machine& machine = member->machine;
+      if (machine.state() == health::State::kDown && machine.since() >= when) names.push_back(name);
+    }
+    return names;
+  }
+};
+
+// One probe, and who wants its results.
+struct Target {
+  std::shared_ptr<Probe> probe;
+  std::vector<Member*> members;
+};
+
+std::size_t default_probes() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 256;
+  return std::clamp<std::size_t>(files.rlim_cur / 4, 16, 2048);
+}
+
+Policy policy_of(const config::Health& health) {
+  return {.failures = std::max(1u, health.failures),
+          .successes = std::max(1u, health.successes),
+          .interval = milliseconds(health.interval_ms)};
+}
+
+std::string name_of(const config::Dip& dip) {
+  return config::to_string(config::AddressPort{dip.address, dip.port});
+}
+
+std::string state_of(const Member& member) {
+  if (!member.machine.alive()) {
+    return member.watch.panic.keeps(member.dip) ? "panic" : std::string(to_word(member.machine.state()));
+  }
+  const bool leaves =
+      member.report && (member.report->life == Life::kDraining || member.report->life == Life::kLeaving);
+  return leaves ? "draining" : "up";
+}
+
+std::string why_of(const Member& member) {
+  const std::string& why = member.machine.why();
+  return member.watch.panic.keeps(member.dip) && !member.machine.alive()
+             ? "kept, since all DIPs look dead at once; this one: " + why
+             : why;
+}
+
+}  // namespace
+
+class Monitor::State {
+ public:
+  State(boost::asio::io_context& io, Verdict verdict, Options options)
+      : verdict_(std::move(verdict)),
+        options_(std::move(options)),
+        gate_(options_.most_probes != 0 ? options_.most_probes : default_probes()),
+        around_{.io = io, .pinger = nullptr, .tls = nullptr} {
+    around_.most_kept = options_.most_kept != 0     ? options_.most_kept
+                        : options_.most_probes != 0 ? options_.most_probes
+                                                    : default_probes();
+  }
+  ~State() {
+    for (auto& [spec, target] : targets_) target.probe->stop();
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void configure(const std::vector<config::Service>& services) {
+    pending_ = services;
+    if (!busy_) dispatch();
+  }
+
+  [[nodiscard]] std::vector<Row> rows() const;
+  [[nodiscard]] Stats stats() const;
+
+ private:
+  void apply(const std::vector<config::Service>& services);
+  void apply(Watch& watch, const config::Service& service);
+  void begin_anew(Watch& watch, const config::Service& service);
+  void add(Watch& watch, const std::string& dip, const Policy& policy, const Spec& spec);
+  void remove(Member& member);
+  void attach(Member& member, const Spec& spec);
+  void detach(Member& member);
+  std::optional<unsigned> observed(const Spec& spec, const Answer& answer, const Result& result);
+  void settle(Member& member, bool changed, TimePoint now);
+  void say_of_panic(const Watch& watch, Panic::Change change);
+  void judge(Member& member);
+  void dispatch();
+
+  struct Said {
+    std::string service, dip;
+    bool healthy;
+    std::string why;
+  };
+
+  Verdict verdict_;
+  Options options_;
+  Gate gate_;
+  Surroundings around_;
+  std::map<Spec, Target> targets_;
+  std::map<std::string, Watch> watches_;
+  std::deque<Said> said_;
+  std::optional<std::vector<config::Service>> pending_;
+  bool busy_ = false, first_ = true;
+  std::uint64_t made_ = 0,
+                joining_ = 0;  // probes made; DIPs of this configure() that wait for the first answer
+  Stats counted_;
+};
+
+// --- configuration
+// ---------------------------------------------------------------------------------------------
+
+void Monitor::State::apply(const std::vector<config::Service>& services) {
+  joining_ = 0;
+  std::set<std::string> named;
+  for (const config::Service& service : services) {
+    named.insert(service.name);
+    Watch& watch = watches_[service.name];
+    watch.name = service.name;
+    begin_anew(watch, service);
+    apply(watch, service);
+  }
+  for (auto at = watches_.begin(); at != watches_.end();) {
+    if (named.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    for (auto& [name, member] : at->second.members) detach(*member);
+    at = watches_.erase(at);
+  }
+  first_ = false;
+}
+
+// A service with another face has forgotten what was said of its DIPs.
+void Monitor::State::begin_anew(Watch& watch, const config::Service& service) {
+  const bool same =
+      watch.vip == service.vip && watch.protocol == service.protocol && watch.port == service.port;
+  watch.vip = service.vip;
+  watch.protocol = service.protocol;
+  watch.port = service.port;
+  if (same) return;
+  for (const auto& [name, member] : watch.members) {
+    if (!member->reported) said_.push_back({watch.name, name, false, why_of(*member)});
+  }
+}
+
+void Monitor::State::apply(Watch& watch, const config::Service& service) {
+  const Policy policy = policy_of(service.health);
+  watch.panic_policy = PanicPolicy::of(service.health.panic, policy, milliseconds(service.health.timeout_ms));
+  std::set<std::string> there, watched;
+  for (const config::Group& group : service.groups) {
+    for (const config::Dip& dip : group.dips) {
+      const std::string name = name_of(dip);
+      there.insert(name);
+      if (service.health.type == config::HealthType::kNone) continue;
+      if (!watched.insert(name).second) continue;  // in several groups
+      add(watch, name, policy, spec_of(service, dip));
+    }
+  }
+  for (auto at = watch.members.begin(); at != watch.members.end();) {
+    Member& member = *(at++)->second;
+    if (watched.contains(member.dip)) continue;
+    remove(member);
+  }
+  if (service.health.type == config::HealthType::kNone && !first_) {
+    // What was said of a DIP of this name in an earlier life no longer holds.
+    for (const std::string& name : there) {
+      if (!watch.known.contains(name)) said_.push_back({service.name, name, true, "not watched"});
+    }
+  }
+  watch.known = std::move(there);
+}
+
+void Monitor::State::add(Watch& watch, const std::string& dip, const Policy& policy, const Spec& spec) {
+  auto& member = watch.members[dip];
+  if (member) {
+    member->machine.set_policy(policy);
+    if (member->spec == spec) return;
+    detach(*member);
+    attach(*member, spec);
+    return;
+  }
+  const bool joins = !first_ && !watch.known.contains(dip);
+  const health::State state = joins ? health::State::kJoining : health::State::kUp;
+  member = std::make_unique<Member>(watch, dip, policy, state, Clock::now());
+  if (!joins) {
+    ++watch.alive;
+  } else {
+    said_.push_back({watch.name, dip, false, member->machine.why()});
+  }
+  attach(*member, spec);
+}
+
+// A DIP that is not watched any more, while its service goes on.
+void Monitor::State::remove(Member& member) {
+  Watch& watch = member.watch;
+  detach(member);
+  if (!member.reported) said_.push_back({watch.name, member.dip, true, "not watched any more"});
+  watch.alive -= member.machine.alive();
+  watch.panic.forget(member.dip);
+  watch.members.erase(std::string(member.dip));
+}
+
+void Monitor::State::attach(Member& member, const Spec& spec) {
+  member.spec = spec;
+  Target& target = targets_[spec];
+  target.members.push_back(&member);
+  const bool joins = member.machine.state() == health::State::kJoining;
+  const bool is_new = target.probe == nullptr;
+  if (is_new) {
+    target.probe = std::make_shared<Probe>(
+        around_, gate_, spec, phase_of(made_++, spec.interval),
+        [this, spec](const Answer& answer, const Result& result) { return observed(spec, answer, result); });
+  }
+  if (joins)
+    target.probe->start_at(Clock::now() + delay_of_joining(joining_++));
+  else if (is_new)
+    target.probe->start_in_phase();
+}
+
+void Monitor::State::detach(Member& member) {
+  const auto at = targets_.find(member.spec);
+  std::erase(at->second.members, &member);
+  if (!at->second.members.empty()) return;
+  at->second.probe->stop();
+  targets_.erase(at);
+}
+
+// --- results
+// ---------------------------------------------------------------------------------------------------
+
+std::optional<unsigned> Monitor::State::observed(const Spec& spec, const Answer& answer,
+                                                 const Result& result) {
+  ++counted_.asked;
+  counted_.failed += result.judgement == Judgement::kBad;
+  counted_.not_counted += result.judgement == Judgement::kNone;
+  const TimePoint now = Clock::now();
+  std::optional<unsigned> failures;
+  busy_ = true;
+  for (Member* member : targets_.at(spec).members) {
+    if (answer.report) {
+      member->report = answer.report;
+      if (options_.report) options_.report(member->watch.name, member->dip, *answer.report);
+    }
+    const bool was_alive = member->machine.alive();
+    member->machine.observe(result, now);
+    const bool alive = member->machine.alive();
+    member->watch.alive = member->watch.alive + alive - was_alive;
+    settle(*member, alive != was_alive, now);
+    if (member->machine.suspect())
+      failures = std::min(failures.value_or(~0u), member->machine.policy().failures);
+  }
+  dispatch();
+  return failures;
+}
+
+void Monitor::State::settle(Member& member, bool changed, TimePoint now) {
+  Watch& watch = member.watch;
+  if (!changed && !watch.panic.due(now)) return;
+  const Panic::Change change = watch.panic.update(
+      watch.alive, [&](TimePoint when) { return watch.died_since(when); }, watch.panic_policy, now);
+  if (change == Panic::Change::kNone) return judge(member);
+  say_of_panic(watch, change);
+  for (auto& [name, other] : watch.members) judge(*other);
+}
+
+void Monitor::State::say_of_panic(const Watch& watch, Panic::Change change) {
+  if (!options_.log) return;
+  options_.log(change == Panic::Change::kBegan
+                   ? "panic: all DIPs of service " + watch.name + " look dead at once; the " +
+                         std::to_string(watch.panic.size()) + " that were up until now stay in use"
+                   : "panic of service " + watch.name + " is over: " + std::to_string(watch.alive) + " of " +
+                         std::to_string(watch.members.size()) + " DIPs answer");
+}
+
+void Monitor::State::judge(Member& member) {
+  const bool healthy = member.machine.alive() || member.watch.panic.keeps(member.dip);
+  if (healthy == member.reported) return;
+  member.reported = healthy;
+  said_.push_back({member.watch.name, member.dip, healthy, why_of(member)});
+}
+
+void Monitor::State::dispatch() {
+  struct Flag {
+    bool& flag;
+    ~Flag() { flag = false; }
+  } const guard{busy_ = true};
+  while (!said_.empty() || pending_) {
+    if (said_.empty()) {
+      const std::vector<config::Service> services = std::move(*pending_);
+      pending_.reset();
+      apply(services);
+      continue;
+    }
+    const Said said = std::move(said_.front());
+    said_.pop_front();
+    verdict_(said.service, said.dip, said.healthy, said.why);
+  }
+}
+
+// --- what is shown
+// ---------------------------------------------------------------------------------------------
+
+std::vector<Row> Monitor::State::rows() const {
+  std::vector<Row> rows;
+  const TimePoint now = Clock::now();
+  for (const auto& [service, watch] : watches_) {
+    for (const auto& [dip, member] : watch.members) {
+      const Machine& machine = member->machine;
+      rows.push_back({.service = service,
+                      .address = dip,
+                      .state = state_of(*member),
+                      .why = why_of(*member),
+                      .probe = describe(member->spec),
+                      .since = std::chrono::duration_cast<milliseconds>(now - machine.since()),
+                      .healthy = member->reported,
+                      .last = {machine.last().begin(), machine.last().end()},
+                      .report = member->report});
+    }
+  }
+  return rows;
+}
+
+Stats Monitor::State::stats() const {
+  Stats stats = counted_;
+  stats.probes = targets_.size();
+  stats.under_way = gate_.inside();
+  stats.waiting = gate_.waiting();
+  stats.kept_connections = around_.kept;
+  return stats;
+}
+
+Monitor::Monitor(boost::asio::io_context& io, Verdict verdict, Options options)
+    : state_(std::make_unique<State>(io, std::move(verdict), std::move(options))) {}
+Monitor::~Monitor() = default;
+
+void Monitor::configure(const std::vector<config::Service>& services) {
+  state_->configure(services);
+}
+
+std::vector<Row> Monitor::rows() const {
+  return state_->rows();
+}
+
+Stats Monitor::stats() const {
+  return state_->stats();
+}
+
+}  // namespace sluice::health

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/health/panic.h"
+
+#include <utility>
+
+namespace sluice::health {
+
+PanicPolicy PanicPolicy::of(bool enabled, const Policy& policy, Clock::duration timeout) {
+  return {.enabled = enabled,
+          .window = policy.interval * policy.failures + timeout,
+          .grace = policy.interval * (policy.successes + 1) + timeout};
+}
+
+Panic::Change Panic::end() {
+  active_ = false;
+  kept_.clear();
+  ends_.reset();
+  return Change::kEnded;
+}
+
+Panic::Change Panic::update(std::size_t alive, const DiedSince& died_since, const PanicPolicy& policy,
+                            TimePoint now) {
+  if (!active_) {
+    if (!policy.enabled || alive > 0) return Change::kNone;
+    std::vector<std::string> died = died_since(now - policy.window);
+    if (died.size() < kFewest) return Change::kNone;
+    active_ = true;
+    kept_.insert(std::make_move_iterator(died.begin()), std::make_move_iterator(died.end()));
+    return Change::kBegan;
+  }
+  if (!policy.enabled) return end();
+  if (alive == 0) {
+    ends_.reset();
+    return Change::kNone;
+  }
+  if (!ends_) ends_ = now + policy.grace;
+  return due(now) ? end() : Change::kNone;
+}
+
+}  // namespace sluice::health

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/health/prober.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/error.hpp>
+#include <cctype>
+#include <stdexcept>
+
+namespace sluice::health {
+
+namespace errc = boost::system::errc;
+
+std::unique_ptr<Prober> make_prober(Surroundings& around, const Spec& spec) {
+  using config::HealthType;
+  switch (spec.type) {
+    case HealthType::kIcmp:
+      return make_icmp_prober(around, spec);
+    case HealthType::kTcp:
+    case HealthType::kAgentCheck:
+      return make_tcp_prober(around, spec);
+    case HealthType::kHttp:
+    case HealthType::kAgent:
+      return make_http_prober(around, spec);
+    case HealthType::kHttps:
+      return make_https_prober(around, spec);
+    case HealthType::kUdp:
+      return make_udp_prober(around, spec);
+    case HealthType::kNone:
+      break;
+  }
+  throw std::logic_error("a probe of type none");
+}
+
+boost::asio::ip::address to_asio(const IpAddress& address) {
+  namespace ip = boost::asio::ip;
+  if (!address.is_v4()) return ip::address_v6(address.byte);
+  ip::address_v4::bytes_type bytes;
+  std::copy_n(address.byte.begin() + 12, bytes.size(), bytes.begin());
+  return ip::address_v4(bytes);
+}
+
+Answer trouble(const boost::system::error_code& error) {
+  static constexpr std::array kOurOwn = {errc::too_many_files_open,     errc::too_many_files_open_in_system,
+                                         errc::no_buffer_space,         errc::not_enough_memory,
+                                         errc::permission_denied,       errc::address_not_available,
+                                         errc::operation_not_permitted, errc::resource_unavailable_try_again};
+  const bool our_own = std::ranges::any_of(kOurOwn, [&](errc::errc_t e) { return error == e; });
+  if (error == boost::asio::error::eof)
+    return {Judgement::kBad, "the connection was closed without an answer"};
+  std::string text = one_line(error.message());
+  if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])))
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  return {our_own ? Judgement::kNone : Judgement::kBad, our_own ? "not asked: " + text : text};
+}
+
+}  // namespace sluice::health
