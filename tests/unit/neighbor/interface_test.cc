@@ -34,7 +34,7 @@ TEST(ConfigureInterface, SetsMacMtuAddressesAndDefaultRoutesAndRepeatingItChange
     InterfaceSettings settings = port_settings();
     settings.mtu = 1480;
     EXPECT_EQ(mux.tables.configure_interface(settings).value_or(""), "");
-    EXPECT_EQ(shown("ip addr show dev sluice0 tentative"), "") << "nothing waits for duplicate detection";
+    EXPECT_EQ(shown("ip addr show dev sluice0 scope global tentative"), "") << "usable at once";
     EXPECT_NE(shown("ip -6 addr show dev sluice0 scope global").find("nodad"), std::string::npos);
     const std::string addresses = shown_addresses();
     EXPECT_EQ(addresses.find("DOWN"), std::string::npos) << addresses;
@@ -45,6 +45,7 @@ TEST(ConfigureInterface, SetsMacMtuAddressesAndDefaultRoutesAndRepeatingItChange
     EXPECT_EQ(shown("sysctl -n net.ipv6.conf.sluice0.accept_ra_defrtr"), "0\n");
     EXPECT_TRUE(mux.until([&] { return mux.tables.synced(); }));
     EXPECT_TRUE(mux.until_all_addresses(2));
+    EXPECT_EQ(shown("ip addr show dev sluice0 tentative"), "") << "the link-local one as well";
     EXPECT_TRUE(mux.until_quiet());
     const Link* port = mux.tables.mirror().link("sluice0");
     ASSERT_TRUE(port);

@@ -42,6 +42,7 @@ TEST(KernelTables, LostMessagesLeadToAFullResynchronisation) {
     options.log = [&log](const std::string& sentence) { log.push_back(sentence); };
     Mux mux(options);
     EXPECT_EQ(mux.tables.configure_interface(port_settings()).value_or(""), "");
+    EXPECT_TRUE(mux.until_all_addresses(2));
     EXPECT_TRUE(mux.until([&] { return mux.is_unresolved("10.2.7.1", "10.0.0.1"); }));
     std::ostringstream batch;
     for (int i = 0; i < 4000; ++i)
