@@ -95,15 +95,14 @@ void count(const Burst& burst, const Snapshot& tables, WorkerCounters& counters)
 
 void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counters,
                    TokenBucket& answer_rate) noexcept {
-  tables.service_table.lookup(burst.key.data(), burst.live, burst.service.data());
+  const std::uint64_t unmatched =
+      tables.service_table.lookup(burst.key.data(), burst.live, burst.service.data());
   if (burst.live & burst.echoes) [[unlikely]]
     answer_echoes(burst, tables, answer_rate);
   if (burst.live & burst.unrelated) [[unlikely]]
     settle_unrelated(burst, tables);
-  for_each(burst.live, [&](unsigned i) {
-    if (burst.service[i] == kNoService) [[unlikely]]
-      settle_unmatched(burst, i, tables, DropReason::kNoService);
-  });
+  for_each(burst.live & unmatched,
+           [&](unsigned i) { settle_unmatched(burst, i, tables, DropReason::kNoService); });
   count(burst, tables, counters);
 }
 

@@ -37,11 +37,11 @@ class ServiceTable {
 
   // Any thread. The service of a packet to key.destination, or kNoService.
   [[nodiscard]] std::uint32_t lookup(const FlowKey& key) const noexcept;
-  // The burst form: for each bit i of `wanted`, out[i] = lookup(keys[i]), with the probes prefetched.
-  void lookup(const FlowKey* keys, std::uint64_t wanted, std::uint32_t* out) const noexcept;
+  // The burst form: for each bit i of `wanted`, out[i] = lookup(keys[i]). The bits that found none.
+  std::uint64_t lookup(const FlowKey* keys, std::uint64_t wanted, std::uint32_t* out) const noexcept;
   // Is `address` inside the VIP of any service, whatever the port?
   [[nodiscard]] bool is_vip(const IpAddress& address) const noexcept;
-  [[nodiscard]] std::size_t bytes() const { return cells_.size() * sizeof(Cell); }
+  [[nodiscard]] std::size_t bytes() const { return services_.bytes() + vips_.bytes(); }
 
  private:
   enum class Kind : std::uint8_t {
@@ -55,30 +55,51 @@ class ServiceTable {
     std::uint64_t rest_mask;  // over protocol and port
     std::uint64_t tag;        // length and kind: cells of different shapes never compare equal
   };
-  struct Cell {  // half a cache line; empty when service is kNoService
+  struct Masked {  // what a shape sees of a key
     std::uint64_t address[2];
     std::uint64_t rest;
-    std::uint32_t service;
-    std::uint32_t reserved;
+
+    friend bool operator==(const Masked&, const Masked&) = default;
   };
-  struct Probe {
-    std::uint64_t address[2];
-    std::uint64_t rest;
-    std::uint32_t cell;
+  struct Cell {  // half a cache line; empty when service is kNoService
+    Masked masked;
+    std::uint32_t service = kNoService;
+    std::uint32_t reserved = 0;
+  };
+
+  // Linear probing, at most a quarter full, so that a hostile miss stays short. Control builds it once, so it
+  // takes the time to choose, of some hash functions, the one that leaves most entries in the first place
+  // looked at: what is found there costs no mispredicted branch.
+  class Cells {
+   public:
+    // Of two equal entries the first one stays.
+    void build(std::span<const Cell> entries);
+    [[nodiscard]] std::uint32_t find(const Masked& masked) const noexcept;
+    [[nodiscard]] std::size_t bytes() const { return cells_.size() * sizeof(Cell); }
+
+   private:
+    [[nodiscard]] std::uint32_t place(const Masked& masked) const noexcept;
+    [[nodiscard]] std::size_t displaced(std::span<const Cell> entries) const;
+    void insert(const Cell& entry);
+
+    std::vector<Cell> cells_{Cell{}};  // a power of two
+    std::uint32_t mask_ = 0;
+    std::uint64_t multiplier_ = 1;
   };
   struct Shapes {  // in the order of the probes
     std::vector<Shape> service, vip;
   };
 
   static Shape shape_of(const Prefix& vip, Kind kind);
-  [[nodiscard]] Probe probe(const FlowKey& key, const Shape& shape) const noexcept;
-  [[nodiscard]] std::uint32_t find(const Probe& probe) const noexcept;
+  static Masked masked(const FlowKey& key, const Shape& shape) noexcept;
+  static Kind kind_of(const Entry& entry);
+  static Cell cell_of(const Entry& entry, Kind kind);
+  static const Shape& first_of(const Shapes& family);
+  void use_shapes(std::span<const Entry> entries);
   [[nodiscard]] const Shapes& shapes(bool v4) const { return v4 ? shapes4_ : shapes6_; }
-  void insert(const Entry& entry, Kind kind);
 
   Shapes shapes4_, shapes6_;
-  std::vector<Cell> cells_;  // a power of two, at most a quarter full, so that a hostile miss stays short
-  std::uint32_t cell_mask_ = 0;
+  Cells services_, vips_;
 };
 
 }  // namespace sluice
