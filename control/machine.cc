@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <thread>
 
 #include "dataplane/io/eal.h"
 
@@ -45,8 +46,9 @@ void free_packets(rte_ring* ring) {
 }  // namespace
 
 struct Machine::Question {
-  ExplainRequest request;
-  Explained done;
+  unsigned worker;
+  Request request;
+  Answered done;
 };
 
 Machine::Eal::Eal(const config::Dataplane& dataplane) {
@@ -60,6 +62,7 @@ Machine::Machine(const config::Dataplane& dataplane, const HashKey& hash_key)
     : dataplane_(dataplane), eal_(dataplane_) {
   open_ports(hash_key);
   make_kernel_path();
+  make_rings();
 }
 
 void Machine::open_ports(const HashKey& hash_key) {
@@ -110,6 +113,16 @@ WorkerSettings Machine::settings_of(unsigned index) const {
   settings.lcore = worker.lcore;
   settings.adaptive_idle = dataplane_.idle == config::Idle::kAdaptive;
   settings.pool = pool_->get();
+  settings.tier1 = worker.tier1;
+  settings.tier2 = worker.tier2;
+  settings.counters = counters_[index].get();
+  const std::size_t n = dataplane_.workers.size();
+  for (std::size_t other = 0; other < n; ++other) {
+    settings.hand_to.push_back(handed_[index * n + other].get());
+    settings.hand_from.push_back(handed_[other * n + index].get());
+    settings.notes_to.push_back(notes_[index * n + other].get());
+    settings.notes_from.push_back(notes_[other * n + index].get());
+  }
   const std::uint64_t hz = rte_get_tsc_hz();
   settings.fragments.life_tsc = hz / 1000 * kFragmentLifeMs;
   settings.fragments.hold_tsc = hz / 1000 * kFragmentHoldMs;
@@ -133,6 +146,23 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     settings.outboxes.push_back(outboxes_[p].owner == index ? outboxes_[p].ring : nullptr);
   }
   return settings;
+}
+
+// Any worker may have packets for any tier-2 worker: from tier 1, or on the way to another group's owner.
+void Machine::make_rings() {
+  const std::size_t n = dataplane_.workers.size();
+  handed_.resize(n * n);
+  notes_.resize(n * n);
+  for (std::size_t i = 0; i < n; ++i) {
+    counters_.push_back(std::make_unique<WorkerCounters>());
+    for (std::size_t j = 0; j < n; ++j) {
+      if (i == j) continue;
+      notes_[i * n + j] = std::make_unique<NoteRing>();
+      if (!dataplane_.workers[j].tier2) continue;
+      handed_[i * n + j] =
+          std::make_unique<HandOverRing>("sluice-hand-" + std::to_string(i) + "-" + std::to_string(j));
+    }
+  }
 }
 
 void Machine::make_workers() {
@@ -160,8 +190,13 @@ void Machine::start(std::unique_ptr<const Snapshot> first) {
 void Machine::stop() {
   if (!running_) return;
   running_ = false;
-  // First those that feed others.
-  for (const auto& worker : workers_) worker->stop();
+  for (const auto& worker : workers_) worker->drain();
+  const auto quiet = [this] {
+    return std::ranges::all_of(workers_, [](const auto& worker) { return worker->dry(); }) &&
+           std::ranges::all_of(handed_, [](const auto& ring) { return !ring || ring->waiting() == 0; });
+  };
+  while (!quiet()) std::this_thread::sleep_for(kAnswerPoll);
+  for (const auto& worker : workers_) worker->leave();
   for (const auto& worker : workers_) rte_eal_wait_lcore(worker->lcore());
   kernel_->stop();
   for (const auto& port : ports_) port->stop();
@@ -182,7 +217,10 @@ std::vector<MacAddress> Machine::macs() const {
 }
 
 std::uint64_t Machine::queued(unsigned port) const {
-  return kernel_->held(port) + rte_ring_count(outboxes_[port].ring);
+  std::uint64_t packets = kernel_->held(port) + rte_ring_count(outboxes_[port].ring);
+  // Packets between workers do not say their port from here; they are told with the first one.
+  for (const auto& ring : handed_) packets += port == 0 && ring ? ring->waiting() : 0;
+  return packets;
 }
 
 void Machine::register_writers(metrics::Totals& totals) const {
@@ -221,30 +259,42 @@ std::vector<rpc::WorkerFacts> Machine::worker_facts() const {
   return facts;
 }
 
-bool Machine::explain(boost::asio::io_context& io, const FlowKey& key, bool opens_flow, Explained done) {
-  auto question = std::make_unique<Question>();
-  question->request.key = key;
-  question->request.opens_flow = opens_flow;
-  question->done = std::move(done);
-  if (!exchanges_.front()->submit(&question->request)) return false;
+bool Machine::ask(boost::asio::io_context& io, unsigned worker, Request request, Answered done) {
+  auto question = std::make_unique<Question>(Question{worker, std::move(request), std::move(done)});
+  if (!exchanges_[worker]->submit(&question->request)) return false;
   questions_.push_back(std::move(question));
   if (!poll_timer_) poll_timer_ = std::make_unique<boost::asio::steady_timer>(io);
-  if (questions_.size() == 1) poll_answers();
+  if (!polling_) poll_answers();
   return true;
 }
 
 void Machine::poll_answers() {
-  while (const ExplainRequest* answered = exchanges_.front()->collect()) {
-    const auto at = std::ranges::find_if(questions_, [&](const auto& q) { return &q->request == answered; });
-    const std::unique_ptr<Question> question = std::move(*at);
-    questions_.erase(at);
-    question->done(question->request.answer);
+  polling_ = true;
+  for (const auto& exchange : exchanges_) {
+    while (const Request* answered = exchange->collect()) {
+      const auto at =
+          std::ranges::find_if(questions_, [&](const auto& q) { return &q->request == answered; });
+      const std::unique_ptr<Question> question = std::move(*at);
+      questions_.erase(at);
+      question->done(question->request);
+    }
   }
-  if (questions_.empty()) return;
+  polling_ = !questions_.empty();
+  if (!polling_) return;
   poll_timer_->expires_after(kAnswerPoll);
   poll_timer_->async_wait([this](const boost::system::error_code& error) {
     if (!error) poll_answers();
   });
+}
+
+std::uint64_t Machine::tsc_hz() {
+  return rte_get_tsc_hz();
+}
+
+FlowObserver Machine::observer(unsigned worker) const {
+  return {counters_[worker].get(), [](void* context, const Flow& flow, FlowGone) noexcept {
+            static_cast<WorkerCounters*>(context)->target_flows[flow.target].subtract(1);
+          }};
 }
 
 }  // namespace sluice

@@ -18,6 +18,8 @@
 #include "control/metrics/totals.h"
 #include "control/rpc/appliance.h"
 #include "dataplane/door/exchange.h"
+#include "dataplane/door/hand_over.h"
+#include "dataplane/door/note_ring.h"
 #include "dataplane/door/publish.h"
 #include "dataplane/io/kernel_path.h"
 #include "dataplane/io/port.h"
@@ -53,9 +55,14 @@ class Machine {
   // Sentences for the log: queues that nobody serves, workers without one.
   [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
 
-  using Explained = std::function<void(const Explanation&)>;
-  // Asks the first worker. False: it is busy with earlier questions.
-  bool explain(boost::asio::io_context& io, const FlowKey& key, bool opens_flow, Explained done);
+  using Answered = std::function<void(Request&)>;
+  // Asks a worker (by index); the answer comes later, on this thread. False: it is busy with earlier
+  // questions.
+  bool ask(boost::asio::io_context& io, unsigned worker, Request request, Answered done);
+  [[nodiscard]] static std::uint64_t tsc_hz();  // cycles of the workers' clock a second
+  [[nodiscard]] std::size_t workers() const { return dataplane_.workers.size(); }
+  // Who is told of flows that leave a table which this worker owns: its counters of flows by target.
+  [[nodiscard]] FlowObserver observer(unsigned worker) const;
 
  private:
   struct Outbox {
@@ -66,6 +73,7 @@ class Machine {
 
   void open_ports(const HashKey& hash_key);
   void make_kernel_path();
+  void make_rings();
   void make_workers();
   [[nodiscard]] WorkerSettings settings_of(unsigned worker) const;
   [[nodiscard]] std::uint64_t queued(unsigned port) const;
@@ -82,11 +90,15 @@ class Machine {
   std::unique_ptr<io::KernelPath> kernel_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;
+  // From worker i to worker j at [i * workers + j]; null where nothing is handed over.
+  std::vector<std::unique_ptr<HandOverRing>> handed_;
+  std::vector<std::unique_ptr<NoteRing>> notes_;
+  std::vector<std::unique_ptr<WorkerCounters>> counters_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::string> remarks_;
   std::vector<std::unique_ptr<Question>> questions_;
   std::unique_ptr<boost::asio::steady_timer> poll_timer_;
-  bool running_ = false;
+  bool running_ = false, polling_ = false;
 };
 
 }  // namespace sluice

@@ -126,7 +126,9 @@ class Sluiced {
             .path_to = [this](const IpAddress& destination) { return path_to(destination); },
             .own_addresses = [this] { return own_addresses(); },
             .toeplitz = ToeplitzKey(key_),
-            .slot_hash = KeyedHash(derive_secret(key_, "tier-2 slots"))};
+            .slot_hash = KeyedHash(derive_secret(key_, "tier-2 slots")),
+            .observer = [this](unsigned worker) { return machine_.observer(worker); },
+            .flows_of_target = [this](std::uint32_t target) { return totals_.flows_of_target(target); }};
   }
 
   maps::Path path_to(const IpAddress& destination) const {
@@ -209,24 +211,28 @@ class Sluiced {
     appliance_.hash_key_id = hex(derive_secret(key_, "key id")).substr(0, 8);
     appliance_.buffers = machine_.buffers();
     appliance_.free_buffers = [this] { return machine_.free_buffers(); };
-    appliance_.explain = [this](const FlowKey& key, bool opens_flow, Machine::Explained done) {
-      return machine_.explain(io_, key, opens_flow, std::move(done));
+    appliance_.tsc_hz = Machine::tsc_hz();
+    appliance_.ask = [this](unsigned worker, Request request, Machine::Answered done) {
+      return machine_.ask(io_, worker, std::move(request), std::move(done));
     };
     appliance_.describe_path = [this](const IpAddress& destination) -> std::string {
       if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
       return kernel_ ? kernel_->mirror().describe(destination)
                      : "no port has a gateway_mac or a kernel_interface";
     };
-    appliance_.apply = [this](config::Model next) { return apply(std::move(next)); };
+    appliance_.apply = [this](config::Model next, const maps::ChangeOptions& options) {
+      return apply(next, options);
+    };
   }
 
   // Diff, then apply: commands and reloads are one path.
-  std::vector<std::string> apply(config::Model next) {
+  std::vector<std::string> apply(const config::Model& next, const maps::ChangeOptions& options) {
     const std::vector<config::Action> actions = config::diff(live_.model(), next);
     std::vector<std::string> done;
     for (const config::Action& action : actions) done.push_back(config::describe(action));
     if (actions.empty()) return done;
-    if (const auto refused = live_.replace(config::apply(live_.model(), actions))) throw rpc::Error(*refused);
+    if (const auto refused = live_.replace(config::apply(live_.model(), actions), options))
+      throw rpc::Error(*refused);
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
     return done;
@@ -241,6 +247,9 @@ class Sluiced {
     rpc::add_drop(router_, appliance_);
     rpc::add_explain(router_, appliance_);
     rpc::add_config(router_, appliance_);
+    rpc::add_transition(router_, appliance_);
+    rpc::add_flow(router_, appliance_);
+    rpc::add_elephant(router_, appliance_);
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;
@@ -258,6 +267,7 @@ class Sluiced {
 
   void tick() {
     machine_.publisher().reclaim();
+    live_.tick(maps::Clock::now());
     rpc::sample_rates(appliance_);
     ticker_.expires_after(std::chrono::seconds(1));
     ticker_.async_wait([this](const boost::system::error_code& error) {

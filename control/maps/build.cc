@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "dataplane/door/counters.h"
+#include "dataplane/table/flow.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
 
@@ -123,6 +124,45 @@ std::optional<IpAddress> outer_source(const config::Service& service, const Port
   return v4 ? port.source4 : port.source6;
 }
 
+constexpr std::uint32_t kMostWheelPlaces = 8192;
+
+config::Scheduler scheduler_of(const config::Service& service) {
+  return service.stickiness == config::Stickiness::kFlow ? service.scheduler : config::Scheduler::kHash;
+}
+
+Scheduler dataplane_scheduler(config::Scheduler scheduler) {
+  switch (scheduler) {
+    case config::Scheduler::kHash:
+      break;
+    case config::Scheduler::kRoundRobin:
+    case config::Scheduler::kWeightedRoundRobin:
+      return Scheduler::kNextInWheel;
+    case config::Scheduler::kRandom:
+    case config::Scheduler::kWeightedRandom:
+      return Scheduler::kRandomInWheel;
+    case config::Scheduler::kLeastFlows:
+      return Scheduler::kLeastFlows;
+    case config::Scheduler::kLeastLoad:
+      return Scheduler::kLeastLoad;
+  }
+  return Scheduler::kMap;
+}
+
+// The members that may get new flows, as often as their weight says where the scheduler asks for weights.
+std::vector<std::uint16_t> make_wheel(const PlannedGroup& group, config::Scheduler scheduler) {
+  const bool weighted =
+      scheduler == config::Scheduler::kWeightedRoundRobin || scheduler == config::Scheduler::kWeightedRandom;
+  std::vector<std::uint32_t> shares;
+  std::uint64_t sum = 0;
+  for (const PlannedDip& dip : group.dips) {
+    const bool takes = dip.state() == DipState::kUp;
+    shares.push_back(!takes ? 0 : weighted ? dip.dip.weight : 1);
+    sum += shares.back();
+  }
+  if (sum > kMostWheelPlaces) shares = quotas(shares, kMostWheelPlaces);
+  return turns(shares, shares);
+}
+
 class Builder {
  public:
   Builder(const Inputs& in, Ids& service_ids, Ids& target_ids, MapCache& cache)
@@ -137,10 +177,11 @@ class Builder {
     snapshot_->generation = in_.generation;
     forget_removed();
     std::vector<ServiceTable::Entry> entries;
-    for (const config::Service& service : in_.model.services) {
+    for (const PlannedService& planned : in_.plan) {
+      const config::Service& service = *planned.service;
       entries.push_back({service.vip, static_cast<std::uint8_t>(service.protocol), service.port,
                          static_cast<std::uint32_t>(snapshot_->services.size())});
-      add_service(service);
+      add_service(planned);
     }
     snapshot_->service_table = ServiceTable(entries);
     snapshot_->own_addresses = in_.own_addresses;
@@ -150,70 +191,137 @@ class Builder {
       if (in_.ports[i].source6) snapshot_->port_address6[i] = *in_.ports[i].source6;
     }
     cache_.sweep();
-    return {std::move(snapshot_), std::move(unreachable_)};
+    return {std::move(snapshot_), std::move(directory_), std::move(unreachable_)};
   }
 
  private:
   void forget_removed() {
     std::set<std::string> services, targets;
-    for (const config::Service& service : in_.model.services) {
-      services.insert(service.name);
-      for (const config::Group& group : service.groups) {
-        for (const config::Dip& dip : group.dips) targets.insert(target_name(service, group, dip));
+    for (const PlannedService& planned : in_.plan) {
+      services.insert(planned.service->name);
+      for (const PlannedGroup& group : planned.groups) {
+        for (const PlannedDip& dip : group.dips) targets.insert(target_name(*planned.service, group, dip));
       }
     }
     service_ids_.keep_only(services);
     target_ids_.keep_only(targets);
   }
 
-  void add_service(const config::Service& service) {
+  void add_service(const PlannedService& planned) {
+    const config::Service& service = *planned.service;
     Service out;
     const auto id = service_ids_.get(service.name);
     if (!id) throw std::length_error("more than " + std::to_string(kMaxServices) + " services");
     out.counter = *id;
-    out.hash_fields = service.hash_fields;
-    out.protocol = static_cast<std::uint8_t>(service.protocol);
+    set_policy(out, service);
     out.first_group = static_cast<std::uint32_t>(snapshot_->groups.size());
-    std::vector<Member> members;
-    for (const config::Group& group : service.groups) members.push_back(add_group(service, group));
-    if (members.empty()) members.push_back(add_group(service, {.name = "default", .weight = 1, .dips = {}}));
-    out.group_count = static_cast<std::uint32_t>(members.size());
-    if (out.group_count > 1) out.groups = keep(cache_.get(members, in_.model.dataplane.slots));
+    out.group_count = static_cast<std::uint32_t>(planned.groups.size());
+    directory_.services.push_back({.name = service.name, .id = *id});
+    for (const PlannedGroup& group : planned.groups) add_group(planned, group);
+    if (out.group_count > 1) choose_groups(out, planned);
     snapshot_->services.push_back(out);
   }
 
-  // The group as tier 1 sees it.
-  Member add_group(const config::Service& service, const config::Group& group) {
+  static void set_policy(Service& out, const config::Service& service) {
+    out.hash_fields = service.hash_fields;
+    out.protocol = static_cast<std::uint8_t>(service.protocol);
+    out.sticky = service.stickiness == config::Stickiness::kFlow;
+    out.type1 = service.flow_types != config::FlowTypes::kType2;
+    out.type2 = service.flow_types != config::FlowTypes::kType1;
+    out.reset_at_deadline = service.transition.at_deadline == config::AtDeadline::kReset;
+    out.unknown_flow = service.unknown_flow == config::UnknownFlow::kDrop    ? UnknownFlow::kDrop
+                       : service.unknown_flow == config::UnknownFlow::kReset ? UnknownFlow::kReset
+                                                                             : UnknownFlow::kMap;
+    if (!out.sticky) return;
+    out.elephant_window_bytes = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(service.elephant.bytes_per_s / Flow::kWindowsPerSecond, ~0u));
+    // The table counts to 65,535 packets a window.
+    out.elephant_window_packets = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(service.elephant.packets_per_s / Flow::kWindowsPerSecond, 65'535));
+  }
+
+  // Tier 1: the newest map, and those that known flows may still rely on.
+  void choose_groups(Service& out, const PlannedService& planned) {
+    std::vector<Member> newest;
+    for (const PlannedGroup& group : planned.groups) {
+      newest.push_back({identity(group.name), group.weight, group.up()});
+    }
+    out.groups = keep(cache_.get(newest, in_.slots));
+    const std::size_t given_up =
+        planned.older.size() > kMostOlderMaps ? planned.older.size() - kMostOlderMaps : 0;
+    for (std::size_t n = given_up; n < planned.older.size(); ++n) {
+      std::vector<Member> older;
+      for (const PlannedGroup& group : planned.groups) {
+        const auto at = planned.older[n]->find(group.name);
+        const bool held = at != planned.older[n]->end();
+        const bool alive = std::ranges::any_of(group.dips, &PlannedDip::usable);
+        older.push_back({identity(group.name), held ? at->second.weight : 0, held && at->second.up && alive});
+      }
+      const SlotView view = keep(cache_.get(older, in_.slots));
+      if (view.slots == out.groups.slots) continue;
+      out.older_groups[out.older_count++] = view.slots;
+      directory_.services.back().slots_moved =
+          std::max(directory_.services.back().slots_moved, differing(view, out.groups));
+    }
+  }
+
+  static std::uint32_t differing(const SlotView& a, const SlotView& b) {
+    std::uint32_t count = 0;
+    for (std::uint32_t slot = 0; slot < b.mod.divisor(); ++slot) count += a.slots[slot] != b.slots[slot];
+    return count;
+  }
+
+  void add_group(const PlannedService& planned, const PlannedGroup& group) {
     Group out;
     out.first_target = static_cast<std::uint32_t>(snapshot_->targets.size());
     out.members = static_cast<std::uint32_t>(group.dips.size());
-    out.id = static_cast<std::uint32_t>(snapshot_->groups.size());
-    std::vector<Member> members;
-    std::uint32_t weight = 0;
-    bool up = false;
-    for (const config::Dip& dip : group.dips) {
-      const bool dip_up = in_.is_up(service, dip);
-      members.push_back({identity(dip.address, dip.port), dip.weight, dip_up});
-      weight += dip.weight;
-      up |= dip_up && dip.weight > 0;
-      add_target(service, group, dip, dip_up);
+    std::vector<Member> newest, base;
+    for (const PlannedDip& dip : group.dips) {
+      const std::uint64_t who = identity(dip.dip.address, dip.dip.port);
+      newest.push_back({who, dip.leaving ? 0 : dip.dip.weight, dip.usable()});
+      if (group.base) {
+        const auto at = group.base->find(dip.name);
+        const bool held = at != group.base->end();
+        base.push_back({who, held ? at->second.weight : 0, held && at->second.up && dip.usable()});
+      }
+      add_target(planned, group, dip);
     }
-    out.dips = keep(cache_.get(members, in_.model.dataplane.slots));
+    out.dips = keep(cache_.get(newest, in_.slots));
+    out.base_slots = group.base ? keep(cache_.get(base, in_.slots)).slots : out.dips.slots;
+    out.owner = static_cast<std::uint8_t>(in_.owner_of(planned, group));
+    if (auto state = in_.state_of(planned, group)) {
+      out.state = state.get();
+      snapshot_->states.push_back(std::move(state));
+    }
+    const config::Scheduler scheduler = scheduler_of(*planned.service);
+    out.scheduler = dataplane_scheduler(scheduler);
+    if (out.scheduler != Scheduler::kMap) {
+      auto wheel = std::make_shared<const std::vector<std::uint16_t>>(make_wheel(group, scheduler));
+      out.wheel = wheel->data();
+      out.wheel_size = static_cast<std::uint16_t>(wheel->size());
+      snapshot_->wheels.push_back(std::move(wheel));
+    }
+    Directory::Group entry{.service = static_cast<std::uint32_t>(directory_.services.size() - 1),
+                           .name = group.name,
+                           .leaving = group.leaving};
+    if (out.in_transition()) entry.slots_moved = differing({out.base_slots, out.dips.mod}, out.dips);
+    directory_.groups.push_back(std::move(entry));
     snapshot_->groups.push_back(out);
-    return {identity(group.name), group.weight ? group.weight : weight, up};
   }
 
-  void add_target(const config::Service& service, const config::Group& group, const config::Dip& dip,
-                  bool up) {
+  void add_target(const PlannedService& planned, const PlannedGroup& group, const PlannedDip& dip) {
+    const config::Service& service = *planned.service;
+    const IpAddress& address = dip.dip.address;
     Target target;
-    target.up = up;
+    target.usable = dip.usable();
+    target.capacity = static_cast<std::uint16_t>(std::clamp<std::uint32_t>(dip.dip.weight, 1, 0xffff));
     target.gue = service.encapsulation == config::Encapsulation::kGue;
     target.source = source_kind(service);
-    const bool v4 = dip.address.is_v4();
+    const bool v4 = address.is_v4();
     if (target.source == OuterSourceKind::kClient && service.vip.address.is_v4() != v4) {
       target.source = OuterSourceKind::kFixed;
     }
-    Path path = in_.path_to(dip.address);
+    Path path = in_.path_to(address);
     const auto source = outer_source(service, in_.ports[path.port], v4);
     if (!source) {
       path.resolved = false;
@@ -222,8 +330,8 @@ class Builder {
     if (target.source == OuterSourceKind::kPrefix && source) {
       target.source_prefix_bits = (v4 ? service.outer_prefix4 : service.outer_prefix6)->length;
     }
-    v4 ? write_outer4(target, source.value_or(IpAddress{}), service, dip)
-       : write_outer6(target, source.value_or(IpAddress{}), service, dip);
+    v4 ? write_outer4(target, source.value_or(IpAddress{}), service, dip.dip)
+       : write_outer6(target, source.value_or(IpAddress{}), service, dip.dip);
     if (target.gue) {
       UdpHeader udp{};
       udp.destination.set(service.gue_port);
@@ -231,12 +339,20 @@ class Builder {
       target.outer_bytes = static_cast<std::uint8_t>(target.outer_bytes + sizeof udp);
     }
     target.next_hop = hops_.index(path);
-    if (!path.resolved) {
-      unreachable_.push_back("service " + service.name + ": DIP " + to_string(dip.address) + ": " + path.why);
+    if (!path.resolved && !dip.gone) {
+      unreachable_.push_back("service " + service.name + ": DIP " + to_string(address) + ": " + path.why);
     }
     const auto id = target_ids_.get(target_name(service, group, dip));
     if (!id) throw std::length_error("more than " + std::to_string(kMaxTargets) + " DIPs over all services");
     target.counter = *id;
+    if (!dip.gone) {
+      if (snapshot_->target_of_id.size() <= *id) snapshot_->target_of_id.resize(*id + 1, kNoTarget);
+      snapshot_->target_of_id[*id] = static_cast<std::uint32_t>(snapshot_->targets.size());
+    }
+    const auto group_index = static_cast<std::uint32_t>(snapshot_->groups.size());
+    const auto service_index = static_cast<std::uint32_t>(directory_.services.size() - 1);
+    const auto member = static_cast<std::uint16_t>(&dip - group.dips.data());
+    directory_.targets.push_back({service_index, group_index, dip, *id, member});
     snapshot_->targets.push_back(target);
   }
 
@@ -252,12 +368,13 @@ class Builder {
   MapCache& cache_;
   std::unique_ptr<Snapshot> snapshot_;
   NextHops hops_;
+  Directory directory_;
   std::vector<std::string> unreachable_;
 };
 
 }  // namespace
 
-std::shared_ptr<const SlotMap> MapCache::get(std::vector<Member> members, std::uint32_t slots) {
+std::shared_ptr<const SlotMap> MapCache::get(const std::vector<Member>& members, std::uint32_t slots) {
   std::vector<std::uint64_t> key = {slots};
   for (const Member& member : members) {
     key.insert(key.end(), {member.identity, std::uint64_t{member.weight} << 1 | member.up});
@@ -273,8 +390,8 @@ void MapCache::sweep() {
   std::erase_if(maps_, [](const auto& entry) { return entry.second.expired(); });
 }
 
-std::string target_name(const config::Service& service, const config::Group& group, const config::Dip& dip) {
-  return service.name + '\0' + group.name + '\0' + to_string(dip.address) + ' ' + std::to_string(dip.port);
+std::string target_name(const config::Service& service, const PlannedGroup& group, const PlannedDip& dip) {
+  return service.name + '\0' + group.name + '\0' + dip.name;
 }
 
 Built build_snapshot(const Inputs& inputs, Ids& service_ids, Ids& target_ids, MapCache& cache) {

@@ -2,12 +2,25 @@
 // Copyright The Sluice Authors
 #include "control/maps/live.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include "dataplane/door/counters.h"
 
 namespace sluice::maps {
+namespace {
+
+// A drained DIP is not asked whether it is empty before the workers have long seen that it gets nothing new.
+constexpr std::chrono::seconds kSettled{2};
+constexpr std::uint32_t kLeastFlows = 16'384, kMostSharedFlows = 1u << 20;
+
+const config::Service* find(const config::Model& model, const std::string& name) {
+  const auto at = std::ranges::find(model.services, name, &config::Service::name);
+  return at == model.services.end() ? nullptr : &*at;
+}
+
+}  // namespace
 
 Live::Live(config::Model model, Surroundings surroundings)
     : model_(std::move(model)),
@@ -16,18 +29,28 @@ Live::Live(config::Model model, Surroundings surroundings)
       target_ids_(kMaxTargets) {}
 
 std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
+  const Plan plan = make_plan(model, history_);
+  groups_ = 0;
+  for (const PlannedService& service : plan) groups_ += service.groups.size();
   const Inputs inputs{
-      .model = model,
+      .plan = plan,
+      .slots = model.dataplane.slots,
       .ports = around_.ports,
       .path_to = around_.path_to,
-      .is_up = [this](const config::Service& service, const config::Dip& dip) { return is_up(service, dip); },
       .own_addresses = around_.own_addresses(),
       .toeplitz = around_.toeplitz,
       .slot_hash = around_.slot_hash,
       .generation = ++generation_,
+      .state_of = [this](const PlannedService& s, const PlannedGroup& g) { return state_of(s, g); },
+      .owner_of = [this](const PlannedService& s, const PlannedGroup& g) { return owner_of(s, g); },
   };
   Built built = build_snapshot(inputs, service_ids_, target_ids_, cache_);
+  directory_ = std::move(built.directory);
   unreachable_ = std::move(built.unreachable);
+  // States of groups that are gone live as long as the snapshots that name them.
+  std::erase_if(states_, [&](const auto& entry) {
+    return std::ranges::find(built.snapshot->states, entry.second) == built.snapshot->states.end();
+  });
   return std::move(built.snapshot);
 }
 
@@ -41,15 +64,30 @@ void Live::publish(std::unique_ptr<const Snapshot> snapshot) {
   if (listener_) listener_();
 }
 
-std::optional<std::string> Live::replace(config::Model next) {
+std::optional<std::string> Live::replace(config::Model next, const ChangeOptions& options) {
+  History history = history_;
+  const auto before = before_;
+  for (const config::Service& service : model_.services) before_.try_emplace(service.name, service);
+  begin_changes(history_, model_, next, Clock::now(), options);
   std::unique_ptr<const Snapshot> snapshot;
   try {
     snapshot = build(next);
-  } catch (const std::length_error& full) {
+  } catch (const std::runtime_error& full) {
+    history_ = std::move(history);
+    before_ = before;
     build(model_);  // gives the ids back to those who run
+    return std::string("not applied: ") + full.what();
+  } catch (const std::length_error& full) {
+    history_ = std::move(history);
+    before_ = before;
+    build(model_);
     return std::string("not applied: ") + full.what();
   }
   model_ = std::move(next);
+  std::erase_if(before_, [&](const auto& entry) {
+    return std::ranges::none_of(history_.transitions.groups(),
+                                [&](const MapKey& key) { return key.service == entry.first; });
+  });
   publish(std::move(snapshot));
   return {};
 }
@@ -58,53 +96,164 @@ void Live::refresh() {
   publish(build(model_));
 }
 
-bool Live::is_up(const config::Service&, const config::Dip& dip) const {
-  return dip.weight > 0;
+void Live::set_health(const std::string& service, const std::string& dip, bool healthy) {
+  if (history_.healthy(service, dip) == healthy) return;
+  maps::set_health(history_, model_, service, dip, healthy, Clock::now());
+  refresh();
 }
 
-Live::Place Live::place_of_service(std::uint32_t index) const {
-  return index < model_.services.size() ? Place{&model_.services[index]} : Place{};
-}
-
-// Groups and targets lie in the snapshot in the order of the model; a service without groups has an empty
-// one.
-Live::Place Live::place_of_group(std::uint32_t index) const {
-  for (const config::Service& service : model_.services) {
-    if (service.groups.empty() && index-- == 0) return {&service};
-    for (const config::Group& group : service.groups) {
-      if (index-- == 0) return {&service, &group};
-    }
+unsigned Live::owner_of(const PlannedService& service, const PlannedGroup& group) const {
+  const std::vector<config::Worker>& workers = model_.dataplane.workers;
+  std::vector<unsigned> tier2;
+  for (unsigned i = 0; i < workers.size(); ++i) {
+    if (workers[i].tier2 && group.worker == workers[i].lcore) return i;
+    if (workers[i].tier2) tier2.push_back(i);
   }
-  return {};
+  return tier2[identity(service.service->name + '\0' + group.name) % tier2.size()];
 }
 
-Live::Place Live::place_of_target(std::uint32_t index) const {
-  for (const config::Service& service : model_.services) {
-    for (const config::Group& group : service.groups) {
-      if (index < group.dips.size()) return {&service, &group, &group.dips[index]};
-      index -= static_cast<std::uint32_t>(group.dips.size());
-    }
+FlowTable::Limits Live::limits_of(const config::Service& service) const {
+  FlowTable::Limits limits;
+  std::uint32_t flows = service.flows;
+  if (flows == 0) {
+    const auto share = static_cast<std::uint32_t>(model_.dataplane.flows / std::max<std::size_t>(1, groups_));
+    flows = std::clamp(share, kLeastFlows, kMostSharedFlows);
   }
-  return {};
+  (service.vip.address.is_v4() ? limits.flows_v4 : limits.flows_v6) = flows;
+  (service.vip.address.is_v4() ? limits.flows_v6 : limits.flows_v4) = 0;
+  const config::Timeouts& t = service.timeouts;
+  limits.timeouts = {t.syn_s, t.established_s, t.closing_s, t.udp_s, t.other_s};
+  return limits;
 }
 
-std::uint32_t Live::slots_of(const std::string& service, const std::string& group,
-                             const config::Dip& dip) const {
-  std::uint32_t target = 0, group_index = 0;
-  for (const config::Service& s : model_.services) {
-    if (s.groups.empty()) ++group_index;
-    for (const config::Group& g : s.groups) {
-      for (std::uint32_t m = 0; m < g.dips.size(); ++m, ++target) {
-        if (s.name != service || g.name != group || !(g.dips[m] == dip)) continue;
-        const SlotView& view = snapshot().groups[group_index].dips;
-        std::uint32_t held = 0;
-        for (std::uint32_t slot = 0; slot < view.mod.divisor(); ++slot) held += view.slots[slot] == m;
-        return held;
-      }
-      ++group_index;
+std::shared_ptr<GroupState> Live::state_of(const PlannedService& service, const PlannedGroup& group) {
+  const bool sticky = service.service->stickiness == config::Stickiness::kFlow;
+  if (!sticky && !group.base && service.older.empty()) return nullptr;
+  std::shared_ptr<GroupState>& state = states_[{service.service->name, group.name}];
+  if (!state) {
+    state =
+        std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owner_of(service, group)));
+  }
+  return state;
+}
+
+std::uint64_t Live::flows_of(const MapKey& group, const std::string& dip) const {
+  for (const Directory::Target& target : directory_.targets) {
+    if (target.dip.name == dip && directory_.groups[target.group].name == group.group &&
+        directory_.services[target.service].name == group.service) {
+      return around_.flows_of_target(target.id);
     }
   }
   return 0;
+}
+
+void Live::tick(Clock::time_point now) {
+  const auto empty = [&](const MapKey& group, const std::string& dip, const Transitions::Leaving& leaving) {
+    const config::Service* service = find(model_, group.service);
+    // Without flow tables nobody here knows how many are left.
+    if (!service || service->stickiness != config::Stickiness::kFlow || group.group.empty()) return false;
+    return now - leaving.since >= kSettled && flows_of(group, dip) == 0;
+  };
+  const auto current = [&](const MapKey& key) {
+    const config::Service* service = find(model_, key.service);
+    if (!service) return Members{};
+    if (key.group.empty()) return members_of(*service, history_);
+    const auto group = std::ranges::find(service->groups, key.group, &config::Group::name);
+    return group == service->groups.end() ? Members{} : members_of(*service, *group, history_);
+  };
+  if (history_.transitions.tick(now, empty, current).empty()) return;
+  forget_left(history_, model_);
+  refresh();
+}
+
+bool Live::finish_transitions(const std::string& service) {
+  bool any = false;
+  for (const MapKey& key : history_.transitions.groups()) {
+    if (key.service != service) continue;
+    history_.transitions.forget(key);
+    any = true;
+  }
+  if (!any) return false;
+  before_.erase(service);
+  forget_left(history_, model_);
+  refresh();
+  return true;
+}
+
+std::optional<config::Model> Live::before_transitions(const std::string& service) const {
+  const auto at = before_.find(service);
+  const bool under_way = std::ranges::any_of(history_.transitions.groups(),
+                                             [&](const MapKey& key) { return key.service == service; });
+  if (!under_way || at == before_.end()) return {};
+  config::Model model = model_;
+  for (config::Service& s : model.services) {
+    if (s.name == service) s.groups = at->second.groups;
+  }
+  return model;
+}
+
+std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const {
+  std::map<std::string, TransitionRow> rows;
+  for (const MapKey& key : history_.transitions.groups()) {
+    TransitionRow& row = rows[key.service];
+    row.service = key.service;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::seconds>(*history_.transitions.deadline(key) - now);
+    row.remaining = std::max(row.remaining, left);
+  }
+  for (const Directory::Service& service : directory_.services) {
+    if (const auto row = rows.find(service.name); row != rows.end())
+      row->second.slots_moved += service.slots_moved;
+  }
+  for (const Directory::Group& group : directory_.groups) {
+    const auto row = rows.find(directory_.services[group.service].name);
+    if (row != rows.end()) row->second.slots_moved += group.slots_moved;
+  }
+  for (const Directory::Target& target : directory_.targets) {
+    const auto row = rows.find(directory_.services[target.service].name);
+    if (row == rows.end()) continue;
+    const std::uint64_t flows = around_.flows_of_target(target.id);
+    row->second.flows_pinned += flows;
+    if (target.dip.leaving) row->second.flows_old += flows;
+    if (target.dip.leaving && !target.dip.gone) row->second.leaving.push_back(target.dip.name);
+  }
+  std::vector<TransitionRow> all;
+  for (auto& [name, row] : rows) all.push_back(std::move(row));
+  return all;
+}
+
+std::optional<std::string> Live::refuse_leaving(const std::string& service_name,
+                                                const std::string& dip) const {
+  const config::Service* service = find(model_, service_name);
+  if (!service) return {};
+  for (const config::Group& group : service->groups) {
+    for (const config::Dip& other : group.dips) {
+      if (dip_name(other) != dip && other.weight > 0 && history_.healthy(service_name, dip_name(other)))
+        return {};
+    }
+  }
+  return "DIP " + dip + " is the last one of service " + service_name +
+         " that is up: add another first, or remove it with --now";
+}
+
+std::uint32_t Live::slots_of(std::uint32_t index) const {
+  const Directory::Target& target = directory_.targets[index];
+  const SlotView& view = snapshot().groups[target.group].dips;
+  std::uint32_t held = 0;
+  for (std::uint32_t slot = 0; slot < view.mod.divisor(); ++slot) held += view.slots[slot] == target.member;
+  return held;
+}
+
+std::vector<Live::Table> Live::tables_of(const std::string& service) const {
+  std::vector<Table> tables;
+  for (std::size_t g = 0; g < directory_.groups.size(); ++g) {
+    const Directory::Group& group = directory_.groups[g];
+    const std::string& name = directory_.services[group.service].name;
+    if (!service.empty() && name != service) continue;
+    const auto at = states_.find({name, group.name});
+    if (at != states_.end()) tables.push_back({at->second, snapshot().groups[g].owner, group.name});
+  }
+  return tables;
 }
 
 }  // namespace sluice::maps

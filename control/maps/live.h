@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// What runs now: the model in force, the state of its DIPs, and the snapshot that the workers see. Every
-// change, by command, reload, health or a neighbour's new address, ends in one rebuild and one publication.
-// Control thread.
+// What runs now: the model in force, who of it is up, the transitions under way, the groups' flow tables, and
+// the snapshot that the workers see. Every change, by command, reload, health or a neighbour's new address,
+// ends in one rebuild and one publication. Control thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +18,9 @@
 #include "control/maps/build.h"
 #include "control/maps/ids.h"
 #include "control/maps/paths.h"
+#include "control/maps/plan.h"
 #include "dataplane/door/publish.h"
+#include "dataplane/table/group_state.h"
 
 namespace sluice::maps {
 
@@ -28,6 +32,10 @@ class Live {
     std::function<std::vector<IpAddress>()> own_addresses;
     ToeplitzKey toeplitz;
     KeyedHash slot_hash;
+    // By index of the worker: who is told of flows that leave a table that it owns.
+    std::function<FlowObserver(unsigned worker)> observer;
+    // Flows in all tables that go to this target (stable id).
+    std::function<std::uint64_t(std::uint32_t target)> flows_of_target;
   };
 
   Live(config::Model model, Surroundings surroundings);
@@ -35,27 +43,41 @@ class Live {
   // The first snapshot, before there is a publisher; afterwards every change is published through it.
   std::unique_ptr<const Snapshot> first_snapshot();
   void publish_through(Publisher& publisher) { publisher_ = &publisher; }
-  // Called after each change, with the model in force: what follows the DIPs (watching next hops) hooks in
-  // here.
+  // Called after each publication: what follows the DIPs (watching next hops, health) hooks in here.
   void on_change(std::function<void()> listener) { listener_ = std::move(listener); }
 
   [[nodiscard]] const config::Model& model() const { return model_; }
-  // Brings `next` into force; one sentence when it cannot, and then nothing changed.
-  std::optional<std::string> replace(config::Model next);
+  // Brings `next` into force, as transitions; one sentence when it cannot, and then nothing changed.
+  std::optional<std::string> replace(config::Model next, const ChangeOptions& options = {});
   // Paths or own addresses may have changed.
   void refresh();
+  // A DIP died or came back (A8). Nothing happens when that is known.
+  void set_health(const std::string& service, const std::string& dip, bool healthy);
 
-  [[nodiscard]] bool is_up(const config::Service& service, const config::Dip& dip) const;
-  // Slots that a DIP holds in its group's map now.
-  [[nodiscard]] std::uint32_t slots_of(const std::string& service, const std::string& group,
-                                       const config::Dip& dip) const;
+  // Ends what is over; called every second or so.
+  void tick(Clock::time_point now);
+  struct TransitionRow {
+    std::string service;
+    std::uint64_t slots_moved = 0, flows_old = 0, flows_pinned = 0;
+    std::chrono::seconds remaining{0};
+    std::vector<std::string> leaving;
+  };
+  [[nodiscard]] std::vector<TransitionRow> transitions(Clock::time_point now) const;
+  // Ends all transitions of a service now, as their deadline would; false when it has none.
+  bool finish_transitions(const std::string& service);
+  // The model as it was before the service's transitions began; nothing when it has none. To bring it into
+  // force is one more change, so flows born since stay where they are.
+  [[nodiscard]] std::optional<config::Model> before_transitions(const std::string& service) const;
+
+  // Why a DIP cannot leave, or nothing.
+  [[nodiscard]] std::optional<std::string> refuse_leaving(const std::string& service,
+                                                          const std::string& dip) const;
+
+  [[nodiscard]] const Directory& directory() const { return directory_; }
+  // Slots of the newest map that this target of the directory holds.
+  [[nodiscard]] std::uint32_t slots_of(std::uint32_t target) const;
   [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const {
     return service_ids_.find(name);
-  }
-  [[nodiscard]] std::optional<std::uint32_t> target_id(const config::Service& service,
-                                                       const config::Group& group,
-                                                       const config::Dip& dip) const {
-    return target_ids_.find(target_name(service, group, dip));
   }
   // Ids with new owners since the last call (see Ids).
   std::set<std::uint32_t> take_reused_services() { return service_ids_.take_reused(); }
@@ -63,28 +85,35 @@ class Live {
 
   [[nodiscard]] const std::vector<std::string>& unreachable() const { return unreachable_; }
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
-  [[nodiscard]] const Surroundings& surroundings() const { return around_; }
-  // What the snapshot of `generation` calls service number `index`; nothing when another one is in force.
-  struct Place {
-    const config::Service* service = nullptr;
-    const config::Group* group = nullptr;
-    const config::Dip* dip = nullptr;
-  };
-  [[nodiscard]] Place place_of_service(std::uint32_t service_index) const;
-  [[nodiscard]] Place place_of_group(std::uint32_t group_index) const;
-  [[nodiscard]] Place place_of_target(std::uint32_t target_index) const;
   [[nodiscard]] const Snapshot& snapshot() const { return publisher_->current(); }
+
+  // The flow tables of a service's groups, with the index of the worker that owns each.
+  struct Table {
+    std::shared_ptr<GroupState> state;
+    unsigned owner = 0;
+    std::string group;
+  };
+  [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const;
 
  private:
   std::unique_ptr<const Snapshot> build(const config::Model& model);
   void publish(std::unique_ptr<const Snapshot> snapshot);
+  std::shared_ptr<GroupState> state_of(const PlannedService& service, const PlannedGroup& group);
+  [[nodiscard]] unsigned owner_of(const PlannedService& service, const PlannedGroup& group) const;
+  [[nodiscard]] FlowTable::Limits limits_of(const config::Service& service) const;
+  [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
 
   config::Model model_;
   Surroundings around_;
+  History history_;
+  std::map<std::string, config::Service> before_;  // by service: as it was before its transitions
+  std::map<MapKey, std::shared_ptr<GroupState>> states_;
+  std::size_t groups_ = 1;  // that share dataplane.flows
   Ids service_ids_, target_ids_;
   MapCache cache_;
   Publisher* publisher_ = nullptr;
   std::function<void()> listener_;
+  Directory directory_;
   std::vector<std::string> unreachable_;
   std::uint64_t generation_ = 0;
 };

@@ -63,8 +63,43 @@ Traffic Totals::target(std::uint32_t id) const {
   return since(sum(&WorkerCounters::target, id), target_base_, id);
 }
 
+FlowEventTotals Totals::raw_events(std::uint32_t id) const {
+  FlowEventTotals t;
+  for (const WorkerCounters* writer : writers_) {
+    const FlowEvents& e = writer->events[id];
+    t.untracked += e.untracked.get();
+    t.broken_dip_down += e.broken_dip_down.get();
+    t.broken_deadline += e.broken_deadline.get();
+    t.reset += e.reset.get();
+    t.unknown += e.unknown.get();
+  }
+  return t;
+}
+
+FlowEventTotals Totals::events(std::uint32_t id) const {
+  FlowEventTotals t = raw_events(id);
+  if (const auto at = event_base_.find(id); at != event_base_.end()) {
+    t.untracked -= at->second.untracked;
+    t.broken_dip_down -= at->second.broken_dip_down;
+    t.broken_deadline -= at->second.broken_deadline;
+    t.reset -= at->second.reset;
+    t.unknown -= at->second.unknown;
+  }
+  return t;
+}
+
+std::uint64_t Totals::flows_of_target(std::uint32_t id) const {
+  // Opened by one worker, ended with another: only the sum means something, modulo 2^64.
+  std::uint64_t flows = 0;
+  for (const WorkerCounters* writer : writers_) flows += writer->target_flows[id].get();
+  return flows;
+}
+
 void Totals::forget_services(const std::set<std::uint32_t>& ids) {
-  for (const std::uint32_t id : ids) service_base_[id] = sum(&WorkerCounters::service, id);
+  for (const std::uint32_t id : ids) {
+    service_base_[id] = sum(&WorkerCounters::service, id);
+    event_base_[id] = raw_events(id);
+  }
 }
 void Totals::forget_targets(const std::set<std::uint32_t>& ids) {
   for (const std::uint32_t id : ids) target_base_[id] = sum(&WorkerCounters::target, id);

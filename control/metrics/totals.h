@@ -26,6 +26,11 @@ struct Traffic {
   std::uint64_t packets = 0, bytes = 0;
 };
 
+struct FlowEventTotals {
+  std::uint64_t untracked = 0, broken_dip_down = 0, broken_deadline = 0, reset = 0, unknown = 0;
+  [[nodiscard]] std::uint64_t broken() const { return broken_dip_down + broken_deadline; }
+};
+
 class Totals {
  public:
   // `counters` outlives this.
@@ -38,6 +43,10 @@ class Totals {
   [[nodiscard]] Traffic service(std::uint32_t id) const;
   [[nodiscard]] Traffic target(std::uint32_t id) const;
 
+  [[nodiscard]] FlowEventTotals events(std::uint32_t service_id) const;
+  // Flows in the tables that go to this target.
+  [[nodiscard]] std::uint64_t flows_of_target(std::uint32_t id) const;
+
   // These ids have new owners: what they count so far is not theirs.
   void forget_services(const std::set<std::uint32_t>& ids);
   void forget_targets(const std::set<std::uint32_t>& ids);
@@ -48,7 +57,10 @@ class Totals {
 
   std::vector<const WorkerCounters*> writers_;
   std::function<std::uint64_t(unsigned)> queued_;
+  [[nodiscard]] FlowEventTotals raw_events(std::uint32_t service_id) const;
+
   std::map<std::uint32_t, Traffic> service_base_, target_base_;
+  std::map<std::uint32_t, FlowEventTotals> event_base_;
 };
 
 }  // namespace sluice::metrics

@@ -48,13 +48,14 @@ struct Appliance {
   bool ready = false;
   std::function<std::uint32_t()> free_buffers = {};
   std::uint32_t buffers = 0;
-  // Asks a worker; the answer comes later, on this thread. False: every worker is busy with earlier
+  std::uint64_t tsc_hz = 1;
+  // Asks a worker (by index); the answer comes later, on this thread. False: it is busy with earlier
   // questions.
-  std::function<bool(const FlowKey& key, bool opens_flow, std::function<void(const Explanation&)>)> explain = {};
+  std::function<bool(unsigned worker, Request request, std::function<void(Request&)>)> ask = {};
   // The way to `destination` in words of the kernel's tables.
   std::function<std::string(const IpAddress& destination)> describe_path = {};
   // Brings a model into force; throws Error with one sentence when it cannot. What was done, in sentences.
-  std::function<std::vector<std::string>(config::Model)> apply = {};
+  std::function<std::vector<std::string>(config::Model, const maps::ChangeOptions&)> apply = {};
 };
 
 void add_status(Router& router, Appliance& appliance);
@@ -65,6 +66,9 @@ void add_worker(Router& router, Appliance& appliance);
 void add_drop(Router& router, Appliance& appliance);
 void add_explain(Router& router, Appliance& appliance);
 void add_config(Router& router, Appliance& appliance);
+void add_transition(Router& router, Appliance& appliance);
+void add_flow(Router& router, Appliance& appliance);
+void add_elephant(Router& router, Appliance& appliance);
 
 // The page of /metrics: every counter that the commands show.
 std::string render_metrics(const Appliance& appliance);
@@ -73,6 +77,8 @@ void sample_rates(Appliance& appliance);
 
 // Shared by the objects.
 const config::Service& find_service(const Appliance& appliance, const std::string& name);
+nlohmann::json dip_rows(const Appliance& appliance, const std::string& service);  // "" = of all services
+FlowKey flow_key_of(const nlohmann::json& params);  // protocol, source, destination
 std::string rate_name(const config::Service& service, const char* what);
 
 }  // namespace sluice::rpc

@@ -51,7 +51,7 @@ void add_config(Router& router, Appliance& appliance) {
               .help = "Applies the difference between what runs and the file.",
               .handler = [&appliance](const json& params) -> json {
                 const std::string file = params.value("file", appliance.config_file);
-                const auto done = appliance.apply(read(file));
+                const auto done = appliance.apply(read(file), {});
                 appliance.config_file = file;
                 return {{"file", file}, {"done", done}};
               }});

@@ -17,35 +17,22 @@ config::AddressPort address_of(const json& params) {
                                   "2001:db8::1 or [2001:db8::1]:8080");
 }
 
-json list_dips(const Appliance& appliance, const std::string& only) {
-  json rows = json::array();
-  if (!only.empty()) find_service(appliance, only);
-  for (const config::Service& service : appliance.live.model().services) {
-    if (!only.empty() && service.name != only) continue;
-    for (const config::Group& group : service.groups) {
-      for (const config::Dip& dip : group.dips) {
-        metrics::Traffic traffic;
-        if (const auto id = appliance.live.target_id(service, group, dip)) {
-          traffic = appliance.totals.target(*id);
-        }
-        rows.push_back({{"service", service.name},
-                        {"group", group.name},
-                        {"address", config::to_string(config::AddressPort{dip.address, dip.port})},
-                        {"weight", dip.weight},
-                        {"state", appliance.live.is_up(service, dip) ? "up" : "down"},
-                        {"slots", appliance.live.slots_of(service.name, group.name, dip)},
-                        {"flows", 0},
-                        {"packets", traffic.packets},
-                        {"bytes", traffic.bytes}});
-      }
-    }
-  }
-  return rows;
+json put_in_force(Appliance& appliance, config::Edit edit, const maps::ChangeOptions& options = {}) {
+  if (!edit) throw Error(edit.error);
+  return {{"done", appliance.apply(std::move(*edit.model), options)}};
 }
 
-json put_in_force(Appliance& appliance, config::Edit edit) {
+// Drain and remove are one: out of the model, by a transition or at once.
+json take_out(Appliance& appliance, const json& params, const maps::ChangeOptions& options, bool forced) {
+  const config::AddressPort address = address_of(params);
+  const std::string service = params.at("service");
+  config::Edit edit = config::remove_dip(appliance.live.model(), service, params.value("group", ""), address);
   if (!edit) throw Error(edit.error);
-  return {{"done", appliance.apply(std::move(*edit.model))}};
+  if (!forced) {
+    if (const auto refused = appliance.live.refuse_leaving(service, config::to_string(address)))
+      throw Error(*refused);
+  }
+  return put_in_force(appliance, std::move(edit), options);
 }
 
 const std::vector<Parameter> kWhich = {
@@ -61,12 +48,35 @@ std::vector<Parameter> which_and(Parameter more) {
 
 }  // namespace
 
+json dip_rows(const Appliance& appliance, const std::string& only) {
+  json rows = json::array();
+  const maps::Directory& directory = appliance.live.directory();
+  for (std::uint32_t i = 0; i < directory.targets.size(); ++i) {
+    const maps::Directory::Target& target = directory.targets[i];
+    const std::string& service = directory.services[target.service].name;
+    if ((!only.empty() && service != only) || target.dip.gone) continue;
+    const metrics::Traffic traffic = appliance.totals.target(target.id);
+    rows.push_back({{"service", service},
+                    {"group", directory.groups[target.group].name},
+                    {"address", target.dip.name},
+                    {"weight", target.dip.dip.weight},
+                    {"state", maps::to_word(target.dip.state())},
+                    {"slots", appliance.live.slots_of(i)},
+                    {"flows", appliance.totals.flows_of_target(target.id)},
+                    {"packets", traffic.packets},
+                    {"bytes", traffic.bytes}});
+  }
+  return rows;
+}
+
 void add_dip(Router& router, Appliance& appliance) {
   router.add({.name = "dip.list",
               .parameters = {{.name = "service", .help = "only those of this service"}},
               .help = "DIPs with their slots and counters.",
               .handler = [&appliance](const json& params) {
-                return list_dips(appliance, params.value("service", ""));
+                const std::string only = params.value("service", "");
+                if (!only.empty()) find_service(appliance, only);
+                return dip_rows(appliance, only);
               }});
   router.add(
       {.name = "dip.add",
@@ -93,16 +103,26 @@ void add_dip(Router& router, Appliance& appliance) {
                                            params.value("group", ""), address_of(params),
                                            params.at("weight").get<std::uint32_t>()));
        }});
-  router.add({.name = "dip.remove",
+  router.add({.name = "dip.drain",
               .access = Access::kChange,
-              .parameters = which_and({.name = "now", .type = Type::kBoolean, .help = "at once"}),
-              .help = "Takes a DIP out; its slots go to the others.",
+              .parameters = which_and(
+                  {.name = "deadline_s", .type = Type::kInteger, .minimum = 0, .maximum = 31'536'000}),
+              .help = "Takes a DIP out by a transition: its flows stay until they end or the deadline comes.",
               .handler = [&appliance](const json& params) {
-                return put_in_force(
-                    appliance,
-                    config::remove_dip(appliance.live.model(), params.at("service").get<std::string>(),
-                                       params.value("group", ""), address_of(params)));
+                maps::ChangeOptions options;
+                if (params.contains("deadline_s"))
+                  options.deadline = std::chrono::seconds(params["deadline_s"].get<long>());
+                return take_out(appliance, params, options, false);
               }});
+  router.add(
+      {.name = "dip.remove",
+       .access = Access::kChange,
+       .parameters = which_and({.name = "now", .type = Type::kBoolean, .help = "at once: its flows break"}),
+       .help = "Takes a DIP out: by a transition, or at once.",
+       .handler = [&appliance](const json& params) {
+         const bool now = params.value("now", false);
+         return take_out(appliance, params, {.deadline = {}, .now = now}, now);
+       }});
 }
 
 }  // namespace sluice::rpc

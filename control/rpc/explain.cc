@@ -36,7 +36,9 @@ config::AddressPort endpoint_of(const json& params, const char* name) {
                                   " is no endpoint; right would be 192.0.2.1:40000 or [2001:db8::1]:40000");
 }
 
-FlowKey key_of(const json& params) {
+}  // namespace
+
+FlowKey flow_key_of(const json& params) {
   FlowKey key;
   const auto source = endpoint_of(params, "source");
   const auto destination = endpoint_of(params, "destination");
@@ -50,6 +52,8 @@ FlowKey key_of(const json& params) {
   key.protocol = protocol_of(params.at("protocol"));
   return key;
 }
+
+namespace {
 
 std::string hex(std::uint64_t value, int digits) {
   char text[17];
@@ -94,8 +98,13 @@ json next_hop_of(const Appliance& appliance, const NextHop& hop, const config::D
   return out;
 }
 
-// Why the packet went where it went, in one sentence.
-std::string reason_text(const Explanation& e, const maps::Live::Place& place) {
+const char* table_word(Explanation::Table table) {
+  static constexpr const char* kWords[] = {"map", "transition", "flow", "elephant"};
+  return kWords[static_cast<unsigned>(table)];
+}
+
+// Why the packet goes where it goes, in one sentence.
+std::string reason_text(const Explanation& e, const std::string& group) {
   switch (e.end) {
     case Explanation::End::kDropped:
       return std::string(describe(static_cast<DropReason>(e.drop_reason)).text);
@@ -106,51 +115,90 @@ std::string reason_text(const Explanation& e, const maps::Live::Place& place) {
     case Explanation::End::kForwarded:
       break;
   }
-  return "slot " + std::to_string(e.slot) + " of group " + place.group->name + " belongs to this DIP";
+  if (e.table == Explanation::Table::kElephant)
+    return "tier 1 knows the flow as an elephant and sends it to its DIP";
+  if (e.known_flow) return "the flow is in the table of group " + group + " and stays on its DIP";
+  const std::string slot = "slot " + std::to_string(e.slot) + " of group " + group;
+  if (e.in_transition)
+    return slot + " belongs to this DIP in the map that such a packet follows during the transition";
+  return slot + " belongs to this DIP";
+}
+
+json flow_of(const Explanation& e) {
+  static constexpr const char* kStates[] = {"free", "probation", "established", "closing"};
+  return {{"state", kStates[static_cast<unsigned>(e.flow.state())]},
+          {"idle_s", static_cast<double>(FlowClock::idle(e.now, e.flow.seen())) / FlowClock::kTicksPerSecond},
+          {"window_packets", e.flow.window_packets()},
+          {"window_bytes", e.flow.window_bytes()}};
 }
 
 json answer_of(const Appliance& appliance, const FlowKey& key, const Explanation& e) {
   const Snapshot& snapshot = appliance.live.snapshot();
+  const maps::Directory& directory = appliance.live.directory();
   json out;
   static constexpr const char* kVerdicts[] = {"forwarded", "dropped", "punted", "answered"};
   out["verdict"] = kVerdicts[static_cast<unsigned>(e.end)];
-  const auto place = e.chosen    ? appliance.live.place_of_target(e.target)
-                     : e.grouped ? appliance.live.place_of_group(e.group)
-                     : e.matched ? appliance.live.place_of_service(e.service)
-                                 : maps::Live::Place{};
-  if (place.service) out["service"] = place.service->name;
-  if (e.matched) out["hash"] = hex(e.hash, 8);
+  std::string group;
+  if (e.matched) {
+    out["service"] = directory.services[e.service].name;
+    out["hash"] = hex(e.hash, 8);
+  }
   if (e.grouped) {
-    if (place.group) out["group"] = place.group->name;
+    group = directory.groups[e.group].name;
+    out["group"] = group;
     out["group_slot"] = e.group_slot;
     out["slot_hash"] = hex(e.slot_hash, 16);
     out["slot"] = e.slot;
-    out["table"] = "map";
+    out["table"] = table_word(e.table);
+    out["in_transition"] = e.in_transition;
   }
-  if (e.chosen && place.dip) {
+  if (e.known_flow) out["flow"] = flow_of(e);
+  if (e.chosen) {
     const Target& target = snapshot.targets[e.target];
-    out["dip"] = config::to_string(config::AddressPort{place.dip->address, place.dip->port});
-    out["next_hop"] = next_hop_of(appliance, snapshot.next_hops[target.next_hop], *place.dip);
-    out["outer"] = outer_of(target, *place.service, *place.dip, key);
+    const maps::PlannedDip& dip = directory.targets[e.target].dip;
+    const config::Service& service = find_service(appliance, directory.services[e.service].name);
+    out["dip"] = dip.name;
+    out["state"] = maps::to_word(dip.state());
+    out["next_hop"] = next_hop_of(appliance, snapshot.next_hops[target.next_hop], dip.dip);
+    out["outer"] = outer_of(target, service, dip.dip, key);
   }
-  if (e.end == Explanation::End::kDropped) {
+  if (e.end == Explanation::End::kDropped)
     out["drop"] = describe(static_cast<DropReason>(e.drop_reason)).word;
-  }
-  out["reason"] = reason_text(e, place);
+  out["reason"] = reason_text(e, group);
   return out;
 }
 
-// The maps may have changed between the question and its answer; then it is asked again, a few times.
-void ask(Appliance& appliance, const FlowKey& key, bool opens_flow, const Reply& reply, unsigned tries) {
-  const bool asked =
-      appliance.explain(key, opens_flow, [&appliance, key, opens_flow, reply, tries](const Explanation& e) {
-        if (e.generation == appliance.live.snapshot().generation)
-          return reply.result(answer_of(appliance, key, e));
-        if (tries == 0)
-          return reply.error(Error(kBusy, "the maps change faster than they can be explained; ask again"));
-        ask(appliance, key, opens_flow, reply, tries - 1);
-      });
-  if (!asked) reply.error(Error(kBusy, "the worker has too many questions before this one; ask again"));
+struct Question {
+  FlowKey key;
+  bool opens_flow = false;
+  bool only_known = false;  // flow show: an entry, or an error
+  unsigned tries = 6;
+};
+
+// Asks `worker`. Where another one owns the flow table, that one is asked next; when the maps changed
+// meanwhile, all is asked again.
+void ask(Appliance& appliance, unsigned worker, Question question, const Reply& reply) {
+  ExplainRequest request;
+  request.key = question.key;
+  request.opens_flow = question.opens_flow;
+  const auto answered = [&appliance, question, reply](Request& done) mutable {
+    const Explanation& e = std::get<ExplainRequest>(done).answer;
+    const bool stale = e.generation != appliance.live.snapshot().generation;
+    if (!stale && !e.elsewhere) {
+      if (question.only_known && !e.known_flow && e.table != Explanation::Table::kElephant) {
+        return reply.error(
+            Error(kNotFound, "no table knows this flow; explain says where its next packet would go"));
+      }
+      return reply.result(answer_of(appliance, question.key, e));
+    }
+    if (question.tries-- == 0) {
+      return reply.error(Error(kBusy, "the maps change faster than they can be explained; ask again"));
+    }
+    ask(appliance, stale ? 0 : e.owner, question, reply);
+  };
+  if (!appliance.ask(worker, request, answered)) {
+    reply.error(Error(kBusy, "the worker has too many questions before this one; ask again"));
+  }
 }
 
 }  // namespace
@@ -164,7 +212,16 @@ void add_explain(Router& router, Appliance& appliance) {
                       {.name = "syn", .type = Type::kBoolean, .help = "the packet opens a connection"}},
        .help = "The whole way of such a packet, and why, asked of the stages themselves.",
        .later = [&appliance](const json& params, const Reply& reply) {
-         ask(appliance, key_of(params), params.value("syn", false), reply, 5);
+         ask(appliance, 0, {.key = flow_key_of(params), .opens_flow = params.value("syn", false)}, reply);
+       }});
+  router.add(
+      {.name = "flow.show",
+       .parameters = {{.name = "protocol", .required = true, .help = "a word or a number"},
+                      {.name = "source", .required = true, .help = "the client, as 192.0.2.1:40000"},
+                      {.name = "destination", .required = true, .help = "the VIP, as 203.0.113.10:80"}},
+       .help = "One flow and the table that holds it.",
+       .later = [&appliance](const json& params, const Reply& reply) {
+         ask(appliance, 0, {.key = flow_key_of(params), .only_known = true}, reply);
        }});
 }
 

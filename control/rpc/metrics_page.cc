@@ -68,34 +68,53 @@ void write_services(metrics::Text& text, const Appliance& appliance) {
   });
 }
 
+void write_flows(metrics::Text& text, const Appliance& appliance) {
+  struct Family {
+    const char* name;
+    const char* help;
+    std::uint64_t metrics::FlowEventTotals::*value;
+  };
+  constexpr Family kFamilies[] = {
+      {"sluice_flows_untracked_total", "Flows served by the map, because their table had no room.",
+       &metrics::FlowEventTotals::untracked},
+      {"sluice_flows_broken_dip_down_total", "Flows that had to leave a DIP that died.",
+       &metrics::FlowEventTotals::broken_dip_down},
+      {"sluice_flows_broken_deadline_total",
+       "Flows that had to leave a DIP at the deadline of its transition.",
+       &metrics::FlowEventTotals::broken_deadline},
+      {"sluice_flows_reset_total", "Flows whose client was told by a TCP RST.",
+       &metrics::FlowEventTotals::reset},
+      {"sluice_unknown_flow_packets_total", "Packets of flows that no table knew.",
+       &metrics::FlowEventTotals::unknown},
+  };
+  for (const Family& family : kFamilies) {
+    text.counter(family.name, family.help);
+    for (const maps::Directory::Service& service : appliance.live.directory().services) {
+      text.sample({{"service", service.name}}, appliance.totals.events(service.id).*family.value);
+    }
+  }
+}
+
 void write_dips(metrics::Text& text, const Appliance& appliance) {
-  const auto each = [&](auto&& write) {
-    for (const config::Service& service : appliance.live.model().services) {
-      for (const config::Group& group : service.groups) {
-        for (const config::Dip& dip : group.dips) {
-          const std::string address = config::to_string(config::AddressPort{dip.address, dip.port});
-          write(metrics::Labels{{"service", service.name}, {"group", group.name}, {"dip", address}}, service,
-                group, dip);
-        }
-      }
+  const maps::Directory& directory = appliance.live.directory();
+  const auto each = [&](auto&& value_of) {
+    for (const maps::Directory::Target& target : directory.targets) {
+      if (target.dip.gone) continue;
+      text.sample({{"service", directory.services[target.service].name},
+                   {"group", directory.groups[target.group].name},
+                   {"dip", target.dip.name}},
+                  value_of(target));
     }
   };
-  const auto traffic = [&](const config::Service& s, const config::Group& g, const config::Dip& d) {
-    const auto id = appliance.live.target_id(s, g, d);
-    return id ? appliance.totals.target(*id) : metrics::Traffic{};
-  };
+  using Target = maps::Directory::Target;
   text.counter("sluice_dip_packets_total", "Packets sent to the DIP.");
-  each([&](const metrics::Labels& labels, const auto& s, const auto& g, const auto& d) {
-    text.sample(labels, traffic(s, g, d).packets);
-  });
+  each([&](const Target& t) { return appliance.totals.target(t.id).packets; });
   text.counter("sluice_dip_bytes_total", "IP bytes sent to the DIP, without the outer header.");
-  each([&](const metrics::Labels& labels, const auto& s, const auto& g, const auto& d) {
-    text.sample(labels, traffic(s, g, d).bytes);
-  });
-  text.gauge("sluice_dip_up", "1 when the DIP gets packets.");
-  each([&](const metrics::Labels& labels, const auto& s, const auto&, const auto& d) {
-    text.sample(labels, appliance.live.is_up(s, d) ? 1 : 0);
-  });
+  each([&](const Target& t) { return appliance.totals.target(t.id).bytes; });
+  text.gauge("sluice_dip_flows", "Flows that the tables keep on the DIP.");
+  each([&](const Target& t) { return appliance.totals.flows_of_target(t.id); });
+  text.gauge("sluice_dip_up", "1 when the DIP gets new flows.");
+  each([&](const Target& t) { return t.dip.state() == maps::DipState::kUp ? 1 : 0; });
 }
 
 void write_workers(metrics::Text& text, const Appliance& appliance) {
@@ -122,6 +141,7 @@ std::string render_metrics(const Appliance& appliance) {
   text.sample({}, appliance.free_buffers());
   write_ports(text, appliance);
   write_services(text, appliance);
+  write_flows(text, appliance);
   write_dips(text, appliance);
   write_workers(text, appliance);
   return text.take();

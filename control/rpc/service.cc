@@ -36,23 +36,30 @@ namespace {
 
 struct DipCount {
   unsigned all = 0, up = 0;
+  std::uint64_t flows = 0;
 };
 
-DipCount count_dips(const Appliance& appliance, const config::Service& service) {
+DipCount count_dips(const Appliance& appliance, const std::string& service) {
   DipCount count;
-  for (const config::Group& group : service.groups) {
-    for (const config::Dip& dip : group.dips) {
-      ++count.all;
-      count.up += appliance.live.is_up(service, dip);
-    }
+  const maps::Directory& directory = appliance.live.directory();
+  for (const maps::Directory::Target& target : directory.targets) {
+    if (directory.services[target.service].name != service) continue;
+    count.flows += appliance.totals.flows_of_target(target.id);
+    if (target.dip.leaving) continue;
+    ++count.all;
+    count.up += target.dip.state() == maps::DipState::kUp;
   }
   return count;
 }
 
 json service_row(const Appliance& appliance, const config::Service& service) {
-  const DipCount dips = count_dips(appliance, service);
+  const DipCount dips = count_dips(appliance, service.name);
   metrics::Traffic traffic;
-  if (const auto id = appliance.live.service_id(service.name)) traffic = appliance.totals.service(*id);
+  metrics::FlowEventTotals events;
+  if (const auto id = appliance.live.service_id(service.name)) {
+    traffic = appliance.totals.service(*id);
+    events = appliance.totals.events(*id);
+  }
   return {{"name", service.name},
           {"vip", to_string(service.vip)},
           {"protocol", config::to_word(service.protocol)},
@@ -61,12 +68,17 @@ json service_row(const Appliance& appliance, const config::Service& service) {
           {"state", dips.up > 0 ? "up" : "down"},
           {"dips", dips.all},
           {"dips_up", dips.up},
-          {"flows", 0},
+          {"flows", dips.flows},
           {"rx_packets", traffic.packets},
           {"rx_bytes", traffic.bytes},
-          {"rx_pps", appliance.rates.per_second(rate_name(service, "packets"))},
+          {"rx_packets_per_s", appliance.rates.per_second(rate_name(service, "packets"))},
           {"rx_bytes_per_s", appliance.rates.per_second(rate_name(service, "bytes"))},
-          {"flows_broken", 0}};
+          {"flows_broken", events.broken()},
+          {"flows_broken_dip_down", events.broken_dip_down},
+          {"flows_broken_deadline", events.broken_deadline},
+          {"flows_reset", events.reset},
+          {"flows_untracked", events.untracked},
+          {"unknown_flow_packets", events.unknown}};
 }
 
 json service_details(const Appliance& appliance, const config::Service& service) {
@@ -76,18 +88,9 @@ json service_details(const Appliance& appliance, const config::Service& service)
   row["encapsulation"] = config::to_word(service.encapsulation);
   row["outer_source"] = config::to_word(service.outer_source);
   row["unknown_flow"] = config::to_word(service.unknown_flow);
-  json groups = json::array();
-  for (const config::Group& group : service.groups) {
-    json dips = json::array();
-    for (const config::Dip& dip : group.dips) {
-      dips.push_back({{"address", config::to_string(config::AddressPort{dip.address, dip.port})},
-                      {"weight", dip.weight},
-                      {"state", appliance.live.is_up(service, dip) ? "up" : "down"},
-                      {"slots", appliance.live.slots_of(service.name, group.name, dip)}});
-    }
-    groups.push_back({{"name", group.name}, {"dips", dips}});
-  }
-  row["groups"] = groups;
+  row["deadline_s"] = service.transition.deadline_s;
+  row["at_deadline"] = config::to_word(service.transition.at_deadline);
+  row["dip_list"] = dip_rows(appliance, service.name);
   return row;
 }
 
@@ -122,7 +125,7 @@ json add_one(Appliance& appliance, const json& params) {
   if (!service) throw Error(kInvalidParams, error);
   config::Edit edit = config::add_service(appliance.live.model(), *service);
   if (!edit) throw Error(edit.error);
-  return {{"done", appliance.apply(std::move(*edit.model))}};
+  return {{"done", appliance.apply(std::move(*edit.model), {})}};
 }
 
 }  // namespace
@@ -152,7 +155,7 @@ void add_service(Router& router, Appliance& appliance) {
                 find_service(appliance, name);
                 config::Edit edit = config::remove_service(appliance.live.model(), name);
                 if (!edit) throw Error(edit.error);
-                return {{"done", appliance.apply(std::move(*edit.model))}};
+                return {{"done", appliance.apply(std::move(*edit.model), {})}};
               }});
   router.add(
       {.name = "service.add",

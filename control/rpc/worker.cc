@@ -34,8 +34,9 @@ void add_worker(Router& router, Appliance& appliance) {
                 {"cycles_per_packet", packets > 0 ? static_cast<double>(c.busy_cycles.get()) / packets : 0.0},
                 {"busy_percent", total_rate > 0 ? 100.0 * busy_rate / total_rate : 0.0},
                 {"turns", c.turns.get()},
-                {"flows", 0},
-                {"flow_bytes", 0}});
+                {"flows", c.flows.get()},
+                {"flow_bytes", c.flow_bytes.get()},
+                           {"elephants", c.elephants.get()}});
          }
          return rows;
        }});

@@ -62,20 +62,37 @@ struct TrafficCounters {
 struct FreeMemory {
   void operator()(void* memory) const { std::free(memory); }
 };
-using TrafficArray = std::unique_ptr<TrafficCounters[], FreeMemory>;
-inline TrafficArray make_traffic_array(std::size_t count) {
-  auto* memory = static_cast<TrafficCounters*>(std::calloc(count, sizeof(TrafficCounters)));
+template <typename T>
+using CounterArray = std::unique_ptr<T[], FreeMemory>;
+template <typename T>
+CounterArray<T> make_counter_array(std::size_t count) {
+  auto* memory = static_cast<T*>(std::calloc(count, sizeof(T)));
   if (!memory) throw std::bad_alloc();
-  return TrafficArray(memory);
+  return CounterArray<T>(memory);
 }
+using TrafficArray = CounterArray<TrafficCounters>;
+
+// What happened to flows of a service (by counter id).
+struct FlowEvents {
+  Counter untracked;         // opened while probation or the table was full: served by the map
+  Counter broken_dip_down;   // had to leave a DIP that died or was removed at once
+  Counter broken_deadline;   // had to leave a DIP whose transition came to its deadline
+  Counter reset;             // of these, told by a TCP RST
+  Counter unknown;           // packets of flows that no table knew
+};
 
 struct WorkerCounters {
   std::array<PortCounters, kMaxPorts> port;
   Counter turns, packets;
   Counter busy_cycles, total_cycles;  // busy: turns that found packets
   // By counter id, which control gives out and the snapshot carries.
-  TrafficArray service = make_traffic_array(kMaxServices);
-  TrafficArray target = make_traffic_array(kMaxTargets);
+  TrafficArray service = make_counter_array<TrafficCounters>(kMaxServices);
+  TrafficArray target = make_counter_array<TrafficCounters>(kMaxTargets);
+  CounterArray<FlowEvents> events = make_counter_array<FlowEvents>(kMaxServices);
+  // Flows in this worker's tables, by target id. A flow may be opened by one worker and end with another, so
+  // only the sum over all workers means something (modulo 2^64).
+  CounterArray<Counter> target_flows = make_counter_array<Counter>(kMaxTargets);
+  Counter flows, flow_bytes, elephants;  // gauges of this worker's tables
 };
 
 }  // namespace sluice

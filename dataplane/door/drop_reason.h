@@ -37,6 +37,7 @@ namespace sluice {
   X(kTtlExpired,         "ttl-expired",          "the TTL or hop limit ran out here")                        \
   X(kTooBig,             "too-big",              "the packet does not fit the path to the DIP and must not be fragmented") \
   X(kUnknownFlow,        "unknown-flow",         "the packet opens no flow and belongs to none that is known") \
+  X(kFlowReset,          "flow-reset",           "the flow had to leave its DIP; the client was told by a TCP RST")           \
   X(kHandoverFull,       "handover-full",        "the ring to the tier-2 worker is full")                    \
   X(kNoNextHop,          "no-next-hop",          "there is no route to the DIP, or its next hop does not answer ARP or ND") \
   X(kTxFull,             "tx-full",              "the port did not take the packet")                         \

@@ -2,6 +2,8 @@
 // Copyright The Sluice Authors
 #include "dataplane/io/port.h"
 
+#include "dataplane/door/hand_over.h"
+
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -64,6 +66,8 @@ void Port::configure(const PortSettings& settings, rte_mempool* pool) {
   if (const int error = rte_eth_dev_info_get(dpdk_port_, &info))
     fail(settings, "no device information", error);
   driver_ = info.driver_name ? info.driver_name : "";
+  reads_file_ = driver_ == "net_pcap" && settings.device.find("rx_pcap=") != std::string::npos &&
+                settings.device.find("infinite_rx=1") == std::string::npos;
   rx_queues_ = std::max<std::uint16_t>(1, std::min(settings.rx_queues, info.max_rx_queues));
   tx_queues_ = std::max<std::uint16_t>(1, std::min(settings.tx_queues, info.max_tx_queues));
 
@@ -133,8 +137,8 @@ std::uint64_t Port::missed_packets() const {
 PacketPool::PacketPool(std::uint32_t count, std::uint16_t mtu) : count_(count) {
   const unsigned frame = std::max<unsigned>(RTE_MBUF_DEFAULT_DATAROOM, mtu + kL2Bytes + 64u);
   const unsigned room = RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, 64u);
-  pool_ = rte_pktmbuf_pool_create("sluice-packets", count, kPoolCache, 0, static_cast<std::uint16_t>(room),
-                                  SOCKET_ID_ANY);
+  pool_ = rte_pktmbuf_pool_create("sluice-packets", count, kPoolCache, kHandOverBytes,
+                                  static_cast<std::uint16_t>(room), SOCKET_ID_ANY);
   if (pool_) return;
   const unsigned long need_mb = std::uint64_t{count} * (room + sizeof(rte_mbuf) + 64) / 1048576 + 1;
   throw std::runtime_error("no memory for " + std::to_string(count) + " packet buffers (" +

@@ -44,7 +44,7 @@ class Port {
   // The device gives a hash of addresses and ports with our key, as far as it says.
   [[nodiscard]] bool offers_rss() const { return offers_rss_; }
   // The device reads a file: it has an end, which is reached however long that takes.
-  [[nodiscard]] bool reads_file() const { return driver_ == "net_pcap"; }
+  [[nodiscard]] bool reads_file() const { return reads_file_; }
   [[nodiscard]] bool link_up() const;
   // What the device itself lost before we saw it (rte_eth_stats: imissed, rx_nombuf).
   [[nodiscard]] std::uint64_t missed_packets() const;
@@ -57,6 +57,7 @@ class Port {
   MacAddress mac_;
   std::string driver_;
   bool offers_rss_ = false;
+  bool reads_file_ = false;
   bool started_ = false;
 };
 

@@ -33,6 +33,7 @@ struct Layout {  // where things are in a frame; offsets in bytes from its start
     kIcmpError = 16,     // the key is that of the flow it speaks of
     kDontFragment = 32,  // DF, or IPv6
     kOpensFlow = 64,     // says by itself that a flow begins (TCP SYN, SCTP INIT)
+    kCloses = 128,       // says that it ends (TCP FIN or RST, SCTP SHUTDOWN or ABORT)
   };
   std::uint16_t l3 = 0, l4 = 0;
   std::uint16_t ip_bytes = 0;  // IP header to end of packet, without Ethernet padding
@@ -50,7 +51,11 @@ struct Burst {
   std::uint64_t punted = 0;                 // to the kernel
   std::uint64_t fragments = 0, echoes = 0;  // parse: what later stages look at only when there is any
   std::uint64_t unrelated = 0;              // parse: ICMP errors about no packet of their destination
-  std::uint64_t ready = 0;                  // finished frames that leave by egress[i] as they are (answers)
+  std::uint64_t decided = 0;                // of live: target is known, by an elephant entry or a flow table
+  // select_group: of live, packets whose flow may be known to an older group of theirs, which is in `group`;
+  // follow_flows asks it, and next_group goes on to the next one until the newest is reached.
+  std::uint64_t chained = 0;
+  std::uint64_t ready = 0;  // finished frames that leave by egress[i] as they are (answers)
 
   std::array<rte_mbuf*, kBurstPackets> packet;
   std::array<Layout, kBurstPackets> layout;  // parse
@@ -60,16 +65,19 @@ struct Burst {
   std::array<std::uint32_t, kBurstPackets> service;  // match_service: index in the snapshot
   std::array<std::uint32_t, kBurstPackets> hash;     // select_group: Toeplitz; valid where there is a choice
   std::array<std::uint32_t, kBurstPackets> group;    // select_group
-  std::array<std::uint64_t, kBurstPackets> slot_hash;  // select_dip: the keyed hash
-  std::array<std::uint32_t, kBurstPackets> target;     // select_dip
-  std::array<std::uint8_t, kBurstPackets> egress;      // next_hop or answer: index of the port
+  std::array<std::uint64_t, kBurstPackets>
+      slot_hash;  // hash_flows: the keyed hash of the fields that the service hashes
+  std::array<std::uint32_t, kBurstPackets>
+      target;  // find_elephants, follow_flows or select_dip: index in the snapshot
+  std::array<std::uint8_t, kBurstPackets> chain;   // select_group: of chained, older maps still to be asked
+  std::array<std::uint8_t, kBurstPackets> egress;  // next_hop or answer: index of the port
   std::array<DropReason, kBurstPackets> reason;
 
   // Starts over with packets [0, n) all live.
   void begin(unsigned n) {
     size = n;
     live = n == kBurstPackets ? ~0ull : (1ull << n) - 1;
-    dropped = punted = fragments = echoes = unrelated = ready = 0;
+    dropped = punted = fragments = echoes = unrelated = decided = ready = 0;
   }
   // Adds a packet at the end; the index, or kBurstPackets when there is no room.
   unsigned append(rte_mbuf* m) {

@@ -93,6 +93,14 @@ void count(const Burst& burst, const Snapshot& tables, WorkerCounters& counters)
 
 }  // namespace
 
+void find_service(Burst& burst, const Snapshot& tables) noexcept {
+  tables.service_table.lookup(burst.key.data(), burst.live, burst.service.data());
+  for_each(burst.live, [&](unsigned i) {
+    if (burst.service[i] == kNoService) [[unlikely]]
+      burst.drop(i, DropReason::kNoService);
+  });
+}
+
 void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counters,
                    TokenBucket& answer_rate) noexcept {
   const std::uint64_t unmatched =

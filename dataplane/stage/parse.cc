@@ -153,6 +153,7 @@ DropReason parse_transport(Reader& r, Parsed& p, FlowKey& key) {
       set_ports(key, {tcp->source, tcp->destination});
       constexpr auto kOpening = TcpHeader::kSyn | TcpHeader::kAck | TcpHeader::kRst | TcpHeader::kFin;
       if ((tcp->flags & kOpening) == TcpHeader::kSyn) layout.flags |= Layout::kOpensFlow;
+      if (tcp->flags & (TcpHeader::kFin | TcpHeader::kRst)) layout.flags |= Layout::kCloses;
       return kFine;
     }
     case kProtoUdp: {
@@ -167,8 +168,10 @@ DropReason parse_transport(Reader& r, Parsed& p, FlowKey& key) {
       const auto* sctp = r.take<SctpHeader>();
       if (!sctp) return DropReason::kTruncatedL4;
       set_ports(key, {sctp->source, sctp->destination});
-      constexpr std::uint8_t kInitChunk = 1;  // RFC 9260 section 3.3.2
-      if (r.left() && *r.here() == kInitChunk) layout.flags |= Layout::kOpensFlow;
+      constexpr std::uint8_t kInit = 1, kAbort = 6, kShutdown = 7;  // chunks, RFC 9260 section 3.2
+      const std::uint8_t chunk = r.left() ? *r.here() : 0;
+      if (chunk == kInit) layout.flags |= Layout::kOpensFlow;
+      if (chunk == kAbort || chunk == kShutdown) layout.flags |= Layout::kCloses;
       return kFine;
     }
     case kProtoIcmp:

@@ -70,6 +70,7 @@ inline bool odd_destination(const Ipv4Header& ip) {
     if (tcp_bytes < static_cast<int>(sizeof(TcpHeader)) || tcp_bytes > l4_bytes) return false;
     constexpr auto kOpening = TcpHeader::kSyn | TcpHeader::kAck | TcpHeader::kRst | TcpHeader::kFin;
     flags |= (f.l4.flags & kOpening) == TcpHeader::kSyn ? Layout::kOpensFlow : 0;
+    flags |= f.l4.flags & (TcpHeader::kFin | TcpHeader::kRst) ? Layout::kCloses : 0;
   } else if (ip.protocol == kProtoUdp) {
     const int udp_bytes = reinterpret_cast<const UdpHeader&>(f.l4).length.value();
     if (udp_bytes < static_cast<int>(sizeof(UdpHeader)) || udp_bytes > l4_bytes) return false;

@@ -14,11 +14,36 @@ bool nic_hash_fits(const Burst& burst, unsigned i, HashFields fields) {
          !(burst.layout[i].flags & kOther) && burst.key[i].source_port.raw() != 0;
 }
 
+// From tier 1's map number `from` (oldest first) on: the next group that a known flow of this packet may
+// belong to. The newest map's group ends the chain.
+void choose_group(Burst& burst, unsigned i, const Service& service, unsigned from) {
+  const std::uint32_t slot = service.groups.slot(burst.hash[i]);
+  const std::uint16_t newest = service.groups.slots[slot];
+  burst.chained &= ~(1ull << i);
+  for (unsigned n = from; n < service.older_count; ++n) {
+    const std::uint16_t older = service.older_groups[n][slot];
+    if (older == newest || older == kNoMember) continue;
+    burst.group[i] = service.first_group + older;
+    burst.chain[i] = static_cast<std::uint8_t>(service.older_count - n);
+    burst.chained |= 1ull << i;
+    return;
+  }
+  if (newest == kNoMember) return burst.drop(i, DropReason::kNoLiveDip);
+  burst.group[i] = service.first_group + newest;
+}
+
 }  // namespace
+
+void next_group(Burst& burst, const Snapshot& tables, std::uint64_t looking) noexcept {
+  for_each(looking, [&](unsigned i) {
+    const Service& service = tables.services[burst.service[i]];
+    choose_group(burst, i, service, service.older_count - burst.chain[i] + 1u);
+  });
+}
 
 void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept {
   std::uint64_t choice = 0;  // packets whose service has several groups
-  for_each(burst.live, [&](unsigned i) {
+  for_each(burst.live & ~burst.decided, [&](unsigned i) {
     const Service& service = tables.services[burst.service[i]];
     burst.group[i] = service.first_group;
     choice |= std::uint64_t{service.group_count > 1} << i;
@@ -39,9 +64,9 @@ void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexce
   hash_burst(tables.toeplitz, burst.key.data(), fields, in_software, burst.hash.data());
   for_each(choice, [&](unsigned i) {
     const Service& service = tables.services[burst.service[i]];
-    const std::uint16_t group = service.groups.slots[service.groups.slot(burst.hash[i])];
-    if (group == kNoMember) return burst.drop(i, DropReason::kNoLiveDip);
-    burst.group[i] = service.first_group + group;
+    // A flow that begins here belongs to the newest map's group.
+    const bool begins = service.type1 && burst.layout[i].is(Layout::kOpensFlow);
+    choose_group(burst, i, service, begins ? service.older_count : 0u);
   });
 }
 

@@ -3,8 +3,10 @@
 // A packet's way through Sluice: each stage is one function over a burst, in one file of its name. They run
 // in the order of this page; the worker's loop calls them so and does nothing else.
 //
-//   receive -> parse -> join_fragments -> match_service -> select_group -> select_dip -> fit -> split
-//           -> encapsulate -> next_hop -> transmit;   on the side: answer, punt, release
+//   tier 1: receive -> parse -> join_fragments -> match_service -> find_elephants -> select_group ->
+//   hand_over tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate ->
+//   next_hop
+//           -> transmit;   on the side: answer, punt, release
 //
 // No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
 // for `explain`, which runs them on a burst of its own.
@@ -13,7 +15,9 @@
 #include <cstdint>
 
 #include "dataplane/door/counters.h"
+#include "dataplane/door/hand_over.h"
 #include "dataplane/stage/burst.h"
+#include "dataplane/stage/elephant_desk.h"
 #include "dataplane/stage/token_bucket.h"
 #include "dataplane/table/fragment_table.h"
 #include "dataplane/table/snapshot.h"
@@ -51,7 +55,40 @@ void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counter
 // `rss_trusted`: the packets' RSS values were found equal to the software hash on this port.
 void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept;
 
-// Reads key, group. Writes slot_hash and target. Tier 2. Drops when the group has no DIP that is up.
+// Reads key, service. Writes target and decided for flows that tier 1 itself knows (B11): they skip tier 2.
+// An entry that must end (the flow closes or opens anew, its DIP is no longer usable) is taken out, and a
+// note for its owner goes to `notes`.
+void find_elephants(Burst& burst, const Snapshot& tables, ElephantDesk& desk, std::uint64_t now_tsc) noexcept;
+
+// Reads group, live, decided. Packets whose group keeps its state on another worker leave for it, with what
+// was found out (HandOver); a full ring drops them. `rings`: by worker, null for `self`.
+void hand_over(Burst& burst, const Snapshot& tables, unsigned self, HandOverRing* const* rings) noexcept;
+
+// Tier 2's way in: writes key, layout, service, group, hash from the notes beside the packets.
+void take_over(Burst& burst, const Snapshot& tables) noexcept;
+// Part of take_over: writes service for live packets, without counting them a second time.
+void find_service(Burst& burst, const Snapshot& tables) noexcept;
+
+// Reads key, service. Writes slot_hash.
+void hash_flows(Burst& burst, const Snapshot& tables) noexcept;
+
+// Reads layout, key, group, slot_hash. Writes target and decided for packets of groups with state: known
+// flows stay where they are, new ones are placed by the scheduler and remembered, unknown ones follow the
+// service's policy (A7, B2 to B6). In a dry run nothing is remembered, touched or counted.
+struct FlowDesk {
+  std::uint64_t now_tsc = 0;
+  bool dry = false;
+  unsigned tier1 = 0;  // the worker that received these packets
+  WorkerCounters& counters;
+  ElephantDesk& elephants;
+};
+// Returns the packets that look for their flow in another group: give them to next_group, and ask again.
+[[nodiscard]] std::uint64_t follow_flows(Burst& burst, const Snapshot& tables, const FlowDesk& desk) noexcept;
+// Writes group, chained, chain: the next group in question, in the end the newest map's.
+void next_group(Burst& burst, const Snapshot& tables, std::uint64_t looking) noexcept;
+
+// Reads group, slot_hash of packets that are not decided. Writes target, by the map alone. Drops when the
+// group has no DIP that is up.
 void select_dip(Burst& burst, const Snapshot& tables) noexcept;
 
 // Reads layout, target. Drops packets whose TTL runs out and those that cannot be made to fit the path to the

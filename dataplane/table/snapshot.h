@@ -37,11 +37,11 @@ struct alignas(64) Target {
   bool gue = false;
   OuterSourceKind source = OuterSourceKind::kFixed;
   std::uint8_t source_prefix_bits = 0;  // kPrefix: the template's source keeps these, the rest is entropy
-  bool up = true;
+  bool usable = true;                   // keeps its flows: up, draining or leaving
   std::uint16_t next_hop = 0;
-  std::uint32_t counter = 0;              // index of WorkerCounters::target
+  std::uint32_t counter = 0;              // stable id; index of WorkerCounters::target
   std::uint16_t outer_checksum_seed = 0;  // IPv4: folded sum of the template with zero length, TOS, checksum
-  std::uint16_t reserved = 0;
+  std::uint16_t capacity = 1;             // Scheduler::kLeastLoad: flows count relative to this
 };
 static_assert(sizeof(Target) == 64);
 
@@ -63,21 +63,60 @@ struct SlotView {
   [[nodiscard]] std::uint32_t slot(std::uint32_t hash) const { return mod(hash); }
 };
 
-struct Group {
-  SlotView dips;                   // slot -> member of this group, kNoMember when none is up
-  std::uint32_t first_target = 0;  // member m is targets[first_target + m]
-  std::uint32_t members = 0;
-  std::uint32_t id = 0;  // stable over snapshots
+// How a new flow of a sticky service finds its DIP (B6).
+enum class Scheduler : std::uint8_t {
+  kMap,          // the newest map: the same choice on every MUX
+  kNextInWheel,  // the wheel holds members as often as their weight says
+  kRandomInWheel,
+  kLeastFlows,
+  kLeastLoad,
 };
+
+struct GroupState;  // group_state.h
+
+struct alignas(64) Group {
+  SlotView dips;                              // V': slot -> member of this group, kNoMember when none is up
+  const std::uint16_t* base_slots = nullptr;  // V: the same slots as `dips` but during a transition (A7)
+  std::uint32_t first_target = 0;             // member m is targets[first_target + m]
+  std::uint32_t members = 0;
+  GroupState* state = nullptr;  // flow table; null = the map alone decides. Only the owner may look inside
+  const std::uint16_t* wheel = nullptr;
+  std::uint16_t wheel_size = 0;
+  Scheduler scheduler = Scheduler::kMap;
+  std::uint8_t owner = 0;  // index of the tier-2 worker whose packets these are
+
+  [[nodiscard]] bool in_transition() const { return base_slots != dips.slots; }
+};
+static_assert(sizeof(Group) == 64);
+
+// What becomes of a packet that opens no flow and belongs to none that is known (B3).
+enum class UnknownFlow : std::uint8_t { kMap, kDrop, kReset };
+
+// More changes of tier 1 at a time than this, and the oldest is given up.
+inline constexpr unsigned kMostOlderMaps = 3;
 
 struct Service {
   SlotView groups;                // slot -> group of this service; not read when there is one group
   std::uint32_t first_group = 0;  // group g is groups[first_group + g]
   std::uint32_t group_count = 0;
-  std::uint32_t counter = 0;  // index of WorkerCounters::service
+  // Tier 1's maps under way, oldest first: where a known flow may have its entry when it is not in the group
+  // that the newest map names. Same slots as `groups`.
+  std::array<const std::uint16_t*, kMostOlderMaps> older_groups{};
+  std::uint8_t older_count = 0;
+  std::uint32_t counter = 0;  // stable id; index of WorkerCounters::service
   HashFields hash_fields = HashFields::kFiveTuple;
   std::uint8_t protocol = 0;  // 0 = any
+  bool sticky = false;        // every flow has an entry; else only those that a transition moved
+  bool type1 = true;          // TCP SYN and the like open flows; other packets of such protocols do not (B3)
+  bool type2 = true;          // of other protocols, any packet of an unknown flow opens it (B4)
+  bool reset_at_deadline = false;
+  UnknownFlow unknown_flow = UnknownFlow::kMap;
+  // Elephants (B11): above either, in one window of flow.h, a flow moves to tier 1. 0 = never.
+  std::uint32_t elephant_window_bytes = 0, elephant_window_packets = 0;
 };
+
+// No DIP of this id is left.
+inline constexpr std::uint32_t kNoTarget = 0xffffffff;
 
 struct Snapshot {
   Snapshot(const ToeplitzKey& toeplitz_key, const KeyedHash& tier2_hash)
@@ -88,13 +127,22 @@ struct Snapshot {
   std::vector<Service> services;
   std::vector<Group> groups;
   std::vector<Target> targets;
-  std::vector<NextHop> next_hops;        // index 0 always exists and is never resolved
-  std::vector<IpAddress> own_addresses;  // sorted; packets to these go to the kernel
+  std::vector<std::uint32_t> target_of_id;  // Target::counter -> index in targets, or kNoTarget
+  std::vector<NextHop> next_hops;           // index 0 always exists and is never resolved
+  std::vector<IpAddress> own_addresses;     // sorted; packets to these go to the kernel
   std::array<IpAddress, 32> port_address4{},
       port_address6{};  // by port: source of ICMP errors; unspecified = none
   ToeplitzKey toeplitz;
-  KeyedHash slot_hash;                               // tier 2's slots
-  std::vector<std::shared_ptr<const SlotMap>> maps;  // keeps alive what the SlotViews see
+  KeyedHash slot_hash;  // tier 2's slots
+  // Keep alive what the views above see.
+  std::vector<std::shared_ptr<const SlotMap>> maps;
+  std::vector<std::shared_ptr<const std::vector<std::uint16_t>>> wheels;
+  std::vector<std::shared_ptr<GroupState>> states;
+
+  // The target that a flow entry names, or kNoTarget.
+  [[nodiscard]] std::uint32_t find_target(std::uint32_t id) const {
+    return id < target_of_id.size() ? target_of_id[id] : kNoTarget;
+  }
 };
 
 }  // namespace sluice

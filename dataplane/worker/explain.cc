@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "dataplane/table/group_state.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
 #include "dataplane/worker/worker.h"
@@ -86,7 +87,41 @@ bool write_packet(rte_mbuf* m, const ExplainRequest& request) {
 
 }  // namespace
 
-void Worker::explain(ExplainRequest& request, const Snapshot& tables) noexcept {
+namespace {
+
+// Which table decides about this packet, found by looking where the stages look.
+void find_table(Explanation& answer, const Burst& burst, const Snapshot& tables, std::uint32_t now) {
+  const Group& group = tables.groups[answer.group];
+  answer.in_transition = group.in_transition();
+  if (!group.state) return;
+  const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
+  if (const Flow* flow = group.state->flows.peek(burst.key[0], hash, now)) {
+    answer.known_flow = true;
+    answer.flow = *flow;
+    answer.now = now;
+    answer.table =
+        tables.services[answer.service].sticky ? Explanation::Table::kFlow : Explanation::Table::kTransition;
+  } else if (group.in_transition()) {
+    answer.table = Explanation::Table::kTransition;
+  }
+}
+
+void conclude(Explanation& answer, const Burst& burst) {
+  if (burst.live) {
+    answer.end = Explanation::End::kForwarded;
+    answer.egress = burst.egress[0];
+  } else if (burst.punted) {
+    answer.end = Explanation::End::kPunted;
+  } else if (burst.ready) {
+    answer.end = Explanation::End::kAnswered;
+  } else {
+    answer.drop_reason = static_cast<std::uint8_t>(burst.reason[0]);
+  }
+}
+
+}  // namespace
+
+void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept {
   Explanation& answer = request.answer;
   answer = {};
   answer.generation = tables.generation;
@@ -103,35 +138,48 @@ void Worker::explain(ExplainRequest& request, const Snapshot& tables) noexcept {
   parse(burst);
   match_service(burst, tables, scratch_, answers);
   answer.matched = burst.live != 0;
+  if (answer.matched) {
+    answer.service = burst.service[0];
+    answer.hash = tables.toeplitz.hash(burst.key[0], tables.services[answer.service].hash_fields);
+  }
   select_group(burst, tables, false);
   answer.grouped = burst.live != 0;
+  hash_flows(burst, tables);
+  if (answer.grouped) {
+    answer.group = burst.group[0];
+    const Group& group = tables.groups[answer.group];
+    const Service& service = tables.services[answer.service];
+    answer.slot_hash = burst.slot_hash[0];
+    answer.slot = group.dips.slot(static_cast<std::uint32_t>(answer.slot_hash));
+    if (service.group_count > 1) answer.group_slot = service.groups.slot(answer.hash);
+    answer.owner = group.owner;
+    answer.elsewhere = group.state && group.owner != settings_.index;
+    const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
+    const Elephant* elephant = elephants_.table.find(burst.key[0], hash);
+    if (elephant && elephant->active && tables.find_target(elephant->target) != kNoTarget) {
+      answer.table = Explanation::Table::kElephant;
+      answer.elsewhere = false;
+      burst.target[0] = tables.find_target(elephant->target);
+      burst.decided = 1;
+    }
+  }
+  if (answer.elsewhere) return rte_pktmbuf_free(m);
+  if (answer.grouped && !burst.decided) {
+    find_table(answer, burst, tables, elephants_.flow_clock(now_tsc_));
+    const FlowDesk desk{now_tsc_, true, settings_.index, counters_, elephants_};
+    while (const std::uint64_t looking = follow_flows(burst, tables, desk)) {
+      next_group(burst, tables, looking);
+      answer.group = burst.group[0];
+      find_table(answer, burst, tables, elephants_.flow_clock(now_tsc_));
+    }
+  }
   select_dip(burst, tables);
   answer.chosen = burst.live != 0;
+  if (answer.chosen) answer.target = burst.target[0];
   fit(burst, tables);
   encapsulate(burst, tables, scratch_);
   next_hop(burst, tables);
-
-  if (answer.matched) answer.service = burst.service[0];
-  if (answer.matched)
-    answer.hash = tables.toeplitz.hash(burst.key[0], tables.services[answer.service].hash_fields);
-  if (answer.grouped) {
-    answer.group = burst.group[0];
-    answer.slot_hash = burst.slot_hash[0];
-    answer.slot = tables.groups[answer.group].dips.slot(static_cast<std::uint32_t>(answer.slot_hash));
-    const Service& service = tables.services[answer.service];
-    if (service.group_count > 1) answer.group_slot = service.groups.slot(answer.hash);
-  }
-  if (answer.chosen) answer.target = burst.target[0];
-  if (burst.live) {
-    answer.end = Explanation::End::kForwarded;
-    answer.egress = burst.egress[0];
-  } else if (burst.punted) {
-    answer.end = Explanation::End::kPunted;
-  } else if (burst.ready) {
-    answer.end = Explanation::End::kAnswered;
-  } else {
-    answer.drop_reason = static_cast<std::uint8_t>(burst.reason[0]);
-  }
+  conclude(answer, burst);
   rte_pktmbuf_free(m);
 }
 

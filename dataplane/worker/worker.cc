@@ -10,7 +10,10 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "dataplane/table/group_state.h"
 
 namespace sluice {
 namespace {
@@ -20,10 +23,13 @@ constexpr unsigned kRssBursts = 10'000;         // a port that gave no hash in s
 constexpr std::uint64_t kAnswersPerS = 10'000;  // ICMP answers of one worker
 constexpr std::uint64_t kAnswersAtOnce = 1'000;
 constexpr std::uint32_t kFragmentSetsPerTurn = 4;
-constexpr unsigned kHousekeepEvery = 64;  // turns under load; an idle turn always has the time
+constexpr unsigned kNotesPerTurn = 32, kElephantsPerTurn = 8;
+constexpr std::uint32_t kFlowsAgedPerTurn = 256;  // entries looked at
+constexpr unsigned kGroupsPerTurn = 64;           // passed over on the way to one of this worker's
+constexpr unsigned kHousekeepEvery = 64;          // turns under load; an idle turn always has the time
 constexpr long kRestNs = 50'000;
 constexpr unsigned kPollsBeforeRestUs = 50;
-constexpr unsigned kStopLimitMs = 500;  // a live port never runs dry
+constexpr unsigned kDrainLimitMs = 500;
 
 }  // namespace
 
@@ -33,7 +39,15 @@ Worker::Worker(WorkerSettings settings, Publisher& publisher, Exchange& exchange
       exchange_(exchange),
       fragments_(publisher.current().slot_hash, settings_.fragments),
       answer_rate_(kAnswersPerS, kAnswersAtOnce, rte_get_tsc_hz()),
-      rss_(settings_.receive.size()) {}
+      rss_(settings_.receive.size()),
+      own_counters_(settings_.counters ? nullptr : std::make_unique<WorkerCounters>()),
+      counters_(settings_.counters ? *settings_.counters : *own_counters_) {
+  elephants_.self = settings_.index;
+  elephants_.tsc_hz = rte_get_tsc_hz();
+  elephants_.to = settings_.notes_to;
+  elephants_.from = settings_.notes_from;
+  elephants_.handed = settings_.hand_to;
+}
 
 void Worker::run() noexcept {
   prctl(PR_SET_TIMERSLACK, 1'000);  // a rest of 50 us is not one of 100
@@ -53,6 +67,8 @@ unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
   const Snapshot& tables = publisher_.take();
   unsigned found = 0;
   for (RxQueue& queue : settings_.receive) {
+    if (dry()) [[unlikely]]
+      break;
     const unsigned count = receive(queue);
     if (count == 0) continue;
     check_rss(queue, tables);
@@ -60,19 +76,33 @@ unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
     found += count;
   }
   found += forward_released(tables);
+  found += deliver_handed(tables);
   found += empty_outboxes();
   housekeep(tables, found);
   publisher_.quiet(settings_.index);
   return found;
 }
 
-// One screen: a packet's way.
+// One screen: a packet's way. Tier 1, on the core that received it:
 void Worker::forward(Burst& burst, const Snapshot& tables) noexcept {
-  further_.begin(0);
   parse(burst);
   join_fragments(burst, tables, fragments_, now_tsc_, counters_);
   match_service(burst, tables, counters_, answer_rate_);
+  find_elephants(burst, tables, elephants_, now_tsc_);
   select_group(burst, tables, trusted_);
+  hand_over(burst, tables, settings_.index, settings_.hand_to.data());
+  deliver(burst, tables, settings_.index);
+}
+
+// Tier 2, on the core that owns the packet's group, or by a direct call where that is the same:
+void Worker::deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexcept {
+  further_.begin(0);
+  hash_flows(burst, tables);
+  const FlowDesk desk{now_tsc_, false, tier1, counters_, elephants_};
+  while (const std::uint64_t looking = follow_flows(burst, tables, desk)) {
+    next_group(burst, tables, looking);
+    hand_over(burst, tables, settings_.index, settings_.hand_to.data());
+  }
   select_dip(burst, tables);
   if (const std::uint64_t oversized = fit(burst, tables)) {
     split(burst, oversized, further_, tables, counters_);
@@ -88,6 +118,23 @@ void Worker::forward(Burst& burst, const Snapshot& tables) noexcept {
   next_hop(further_, tables);
   transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
   release(further_, counters_);
+}
+
+// What other workers handed over.
+unsigned Worker::deliver_handed(const Snapshot& tables) noexcept {
+  unsigned found = 0;
+  for (unsigned from = 0; from < settings_.hand_from.size(); ++from) {
+    HandOverRing* ring = settings_.hand_from[from];
+    if (!ring) continue;
+    const unsigned count = ring->take(burst_.packet.data(), kBurstPackets);
+    if (count == 0) continue;
+    burst_.begin(count);
+    take_over(burst_, tables);
+    deliver(burst_, tables, from);
+    ring->mark_done(count);
+    found += count;
+  }
+  return found;
 }
 
 unsigned Worker::receive(RxQueue& queue) noexcept {
@@ -182,10 +229,26 @@ void Worker::check_rss(const RxQueue& queue, const Snapshot& tables) noexcept {
 void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
   if (found != 0 && counters_.turns.get() % kHousekeepEvery != 0) return;
   answer_rate_.refill(now_tsc_);
+  elephants_.read_notes(tables, now_tsc_, kNotesPerTurn);
+  elephants_.review(tables, now_tsc_, kElephantsPerTurn);
+  age_flows(tables);
   fragments_.expire(now_tsc_, kFragmentSetsPerTurn);
-  if (ExplainRequest* request = exchange_.next()) {
-    explain(*request, tables);
+  if (Request* request = exchange_.next()) {
+    handle(*request, tables);
     exchange_.answer(request);
+  }
+}
+
+// Looks through the flow tables of this worker's groups in turn, a slice at a time.
+void Worker::age_flows(const Snapshot& tables) noexcept {
+  if (tables.states.empty()) return;
+  const std::uint32_t now = elephants_.flow_clock(now_tsc_);
+  for (unsigned looked = 0; looked < kGroupsPerTurn; ++looked) {
+    next_aged_ = (next_aged_ + 1) % static_cast<std::uint32_t>(tables.groups.size());
+    const Group& group = tables.groups[next_aged_];
+    if (!group.state || group.owner != settings_.index) continue;
+    group.state->flows.age(now, kFlowsAgedPerTurn);
+    break;
   }
 }
 
@@ -210,17 +273,20 @@ void Worker::rest(unsigned found) noexcept {
   clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
 }
 
-bool Worker::over(unsigned found) noexcept {
-  if (!stopping_.load(std::memory_order_relaxed)) [[likely]]
-    return false;
-  if (found == 0) return true;
-  for (const RxQueue& queue : settings_.receive) {
-    if (queue.reads_file) return false;
-  }
-  // A live port may never run dry.
-  static const std::uint64_t limit_tsc = rte_get_tsc_hz() / 1000 * kStopLimitMs;
+// Has everything that came in been received? A live port may never run dry, so its time is limited.
+void Worker::see_if_dry(unsigned found) noexcept {
   if (stop_tsc_ == 0) stop_tsc_ = now_tsc_;
-  return now_tsc_ - stop_tsc_ > limit_tsc;
+  const bool file = std::ranges::any_of(settings_.receive, &RxQueue::reads_file);
+  const std::uint64_t limit_tsc = rte_get_tsc_hz() / 1000 * kDrainLimitMs;
+  if (found == 0 || (!file && now_tsc_ - stop_tsc_ > limit_tsc)) dry_.store(true, std::memory_order_release);
+}
+
+bool Worker::over(unsigned found) noexcept {
+  const Phase phase = phase_.load(std::memory_order_relaxed);
+  if (phase == Phase::kRunning) [[likely]]
+    return false;
+  if (!dry()) see_if_dry(found);
+  return phase == Phase::kLeaving && dry();
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "dataplane/door/counters.h"
@@ -29,7 +30,12 @@ struct WorkerSettings {
   unsigned index = 0, lcore = 0;
   bool adaptive_idle = true;
   std::vector<RxQueue> receive;
-  std::vector<PortLane> lanes;      // by port
+  std::vector<PortLane> lanes;  // by port
+  bool tier1 = true, tier2 = true;
+  WorkerCounters* counters = nullptr;  // this worker is the only writer; null: it brings its own
+  // By worker, null for this one and where nothing is handed over: packets to and from, notes to and from.
+  std::vector<HandOverRing*> hand_to, hand_from;
+  std::vector<NoteRing*> notes_to, notes_from;
   std::vector<rte_ring*> outboxes;  // by port; null where another worker empties it
   FragmentTable::Limits fragments;
   rte_mempool* pool = nullptr;
@@ -39,13 +45,18 @@ class Worker {
  public:
   Worker(WorkerSettings settings, Publisher& publisher, Exchange& exchange);
 
-  // Runs on the worker's core until stop(); then finishes what has come in, and returns.
+  // Runs on the worker's core until leave().
   void run() noexcept;
   // One turn of run(), at the time `now_tsc`: run() is nothing but turns and rests, and a test makes its own
   // time. The caller is the reader `index` of the publisher, online. Returns the packets found.
   unsigned turn(std::uint64_t now_tsc) noexcept;
-  // Control thread.
-  void stop() { stopping_.store(true, std::memory_order_relaxed); }
+  // Control thread: receive what has come in already, to the end of a file, and then no more. What other
+  // workers hand over is still served.
+  void drain() { phase_.store(Phase::kDraining, std::memory_order_relaxed); }
+  // Control thread: after drain(), nothing more comes from this worker's own queues.
+  [[nodiscard]] bool dry() const { return dry_.load(std::memory_order_acquire); }
+  // Control thread: return from run(), when dry.
+  void leave() { phase_.store(Phase::kLeaving, std::memory_order_relaxed); }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   [[nodiscard]] unsigned index() const { return settings_.index; }
   [[nodiscard]] unsigned lcore() const { return settings_.lcore; }
@@ -58,30 +69,43 @@ class Worker {
 
   unsigned receive(RxQueue& queue) noexcept;
   void forward(Burst& burst, const Snapshot& tables) noexcept;
+  void deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexcept;
+  unsigned deliver_handed(const Snapshot& tables) noexcept;
   void check_rss(const RxQueue& queue, const Snapshot& tables) noexcept;
   [[nodiscard]] bool rss_trusted(const RxQueue& queue) const;
   unsigned forward_released(const Snapshot& tables) noexcept;
   unsigned empty_outboxes() noexcept;
   void housekeep(const Snapshot& tables, unsigned found) noexcept;
   void drop_expired() noexcept;
-  void explain(ExplainRequest& request, const Snapshot& tables) noexcept;  // explain.cc
+  void age_flows(const Snapshot& tables) noexcept;
+  void handle(Request& request, const Snapshot& tables) noexcept;            // requests.cc
+  void answer_to(ExplainRequest& request, const Snapshot& tables) noexcept;  // explain.cc
+  void answer_to(FlowPage& page, const Snapshot& tables) noexcept;
+  void answer_to(ElephantPage& page, const Snapshot& tables) noexcept;
+  void answer_to(const ForgetElephants& request, const Snapshot& tables) noexcept;
   void rest(unsigned found) noexcept;
   [[nodiscard]] bool over(unsigned found) noexcept;
+  void see_if_dry(unsigned found) noexcept;
   void give_up_held() noexcept;
 
   WorkerSettings settings_;
   Publisher& publisher_;
   Exchange& exchange_;
-  std::atomic<bool> stopping_{false};  // control writes, worker reads
+  enum class Phase : std::uint8_t { kRunning, kDraining, kLeaving };
+  std::atomic<Phase> phase_{Phase::kRunning};  // control writes, worker reads
+  std::atomic<bool> dry_{false};               // worker writes, control reads
 
   // The worker's own from here on.
   Burst burst_, further_;
   FragmentTable fragments_;
+  ElephantDesk elephants_;
   TokenBucket answer_rate_;
-  std::vector<RssTruth> rss_;  // by receive queue
-  bool trusted_ = false;       // of the burst under way
+  std::vector<RssTruth> rss_;    // by receive queue
+  std::uint32_t next_aged_ = 0;  // index of a group
+  bool trusted_ = false;         // of the burst under way
   std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0;
-  WorkerCounters counters_;
+  std::unique_ptr<WorkerCounters> own_counters_;
+  WorkerCounters& counters_;
   WorkerCounters scratch_;  // explain's stages count here
 };
 

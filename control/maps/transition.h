@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// Transitions V -> V' (A7): what a group's map was before its members or weights changed, for as long as old
+// flows may rely on it. Pure: time comes in as an argument; nothing here touches a worker.
+//
+//   base    the oldest map under way; packets of old flows follow it
+//   newest  the map of the model and of who is up; new flows follow it
+//
+// Members that are down now are down in all of these maps: death is no transition, its flows move at once. A
+// member that comes back is one: until it ends, old flows stay with those who stood in.
+//
+// Several changes in a row queue up (V, V', V'' …). When the oldest ends, the next one's "before" becomes the
+// base; when the last ends, base and newest are one and nothing is remembered. A DIP that a remembered map
+// holds and the model does not is leaving: it keeps its old flows and gets no new ones, until the last of
+// them has gone or its own deadline comes. Then it is gone: it stays in the remembered maps as one that is
+// down, so that its slots move and no others. An abort is one more change, back to the base, so flows born
+// since stay where they are.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/config/model.h"
+
+namespace sluice::maps {
+
+using Clock = std::chrono::steady_clock;
+
+// The members of one map by name: DIPs of a group ("10.1.0.11", "10.1.0.11:8080"), or groups of a service.
+struct Share {
+  std::uint32_t weight = 0;
+  bool up = true;  // a member that was down when this map was in force held nothing in it
+  friend bool operator==(const Share&, const Share&) = default;
+};
+using Members = std::map<std::string, Share>;
+
+// Whose map: a group's (tier 2), or with group = "" a service's (tier 1).
+struct MapKey {
+  std::string service, group;
+  friend auto operator<=>(const MapKey&, const MapKey&) = default;
+};
+
+class Transitions {
+ public:
+  struct Change {
+    Members before;  // the map that was in force until then
+    Clock::time_point started, deadline;
+  };
+  struct Leaving {
+    std::uint32_t weight = 0;  // what it weighed last
+    bool gone = false;
+    Clock::time_point since, deadline;
+  };
+  struct Ended {
+    MapKey group;
+    std::vector<std::string> emptied, at_deadline;  // DIPs that are gone now, and why
+  };
+  // Has this leaving DIP no flow left?
+  using Empty = std::function<bool(const MapKey&, const std::string&, const Leaving&)>;
+  // The members of the newest map.
+  using Current = std::function<Members(const MapKey&)>;
+
+  // The map goes from `before` to `after`; nothing happens when they are equal.
+  void begin(const MapKey& group, const Members& before, const Members& after, Clock::time_point now,
+             std::chrono::seconds deadline);
+  // This DIP is not waited for: it is gone from the start.
+  void skip(const MapKey& group, const std::string& dip);
+  // The group is gone: so is its history.
+  void forget(const MapKey& group) { groups_.erase(group); }
+
+  // Ends what is over. Every group named in the answer needs new maps.
+  std::vector<Ended> tick(Clock::time_point now, const Empty& empty, const Current& current);
+  // Ends all changes of a group now, as their deadline would; nothing when it has none.
+  std::optional<Ended> finish(const MapKey& group, const Members& current);
+
+  // The oldest map under way; null when the group has no transition.
+  [[nodiscard]] const Members* base(const MapKey& group) const;
+  // All maps under way, oldest first; empty when the group has no transition.
+  [[nodiscard]] std::vector<const Members*> maps(const MapKey& group) const;
+  [[nodiscard]] std::map<std::string, Leaving> leaving(const MapKey& group, const Members& current) const;
+  // Until the last change of the group ends.
+  [[nodiscard]] std::optional<Clock::time_point> deadline(const MapKey& group) const;
+  [[nodiscard]] std::vector<MapKey> groups() const;
+  [[nodiscard]] bool empty() const { return groups_.empty(); }
+
+ private:
+  struct History {
+    std::vector<Change> changes;  // oldest first
+    std::set<std::string> gone;
+  };
+  // Changes at the front that are over: by time, or because all that they took out is gone.
+  static std::size_t over(const History& history, const Members& current, Clock::time_point now);
+
+  std::map<MapKey, History> groups_;
+};
+
+}  // namespace sluice::maps

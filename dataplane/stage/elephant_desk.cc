@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "dataplane/stage/elephant_desk.h"
+
+#include <algorithm>
+
+#include "dataplane/table/group_state.h"
+
+namespace sluice {
+namespace {
+
+// The group of a flow; null when no service has it.
+const Group* find_group(const Snapshot& tables, const FlowKey& key) {
+  const std::uint32_t index = tables.service_table.lookup(key);
+  if (index == kNoService) return nullptr;
+  const Service& service = tables.services[index];
+  if (service.group_count == 1) return &tables.groups[service.first_group];
+  const std::uint32_t slot = service.groups.slot(tables.toeplitz.hash(key, service.hash_fields));
+  const std::uint16_t member = service.groups.slots[slot];
+  return member == kNoMember ? nullptr : &tables.groups[service.first_group + member];
+}
+
+// Half of what made it an elephant, so that a flow near the threshold does not go to and fro.
+bool still_big(const Service& service, double packets, double bytes, double seconds) {
+  const double windows = seconds * Flow::kWindowsPerSecond / 2;
+  return (service.elephant_window_bytes && bytes >= windows * service.elephant_window_bytes) ||
+         (service.elephant_window_packets && packets >= windows * service.elephant_window_packets);
+}
+
+}  // namespace
+
+bool ElephantDesk::promote(unsigned tier1, const FlowKey& key, std::uint32_t target, const Snapshot& tables,
+                           std::uint64_t now_tsc) {
+  const std::uint32_t service = tables.service_table.lookup(key);
+  if (service == kNoService) return false;
+  const Note note{.kind = Note::Kind::kPromote,
+                  .from = static_cast<std::uint8_t>(self),
+                  .key = key,
+                  .target = target,
+                  .service = tables.services[service].counter};
+  if (tier1 != self) return to[tier1]->put(note);
+  take_in(note, tables, now_tsc);
+  return true;
+}
+
+void ElephantDesk::take_in(const Note& note, const Snapshot& tables, std::uint64_t now_tsc) {
+  Elephant elephant;
+  elephant.key = note.key;
+  elephant.target = note.target;
+  elephant.service = note.service;
+  elephant.owner = note.from;
+  elephant.hash = tables.slot_hash(note.key, HashFields::kFiveTuple);
+  elephant.since_tsc = elephant.reported_tsc = now_tsc;
+  elephant.active = note.from == self;
+  if (!elephant.active) elephant.last_handed = handed[note.from]->sent();
+  // No room: the owner learns that the flow is still its own. For its own flows it asks again when they have
+  // been quiet for once.
+  if (!table.insert(elephant) && note.from != self) report(elephant, Note::Kind::kDemoted, tables, now_tsc);
+}
+
+void ElephantDesk::report(const Elephant& elephant, Note::Kind kind, const Snapshot& tables,
+                          std::uint64_t now_tsc) {
+  const Note note{.kind = kind,
+                  .from = static_cast<std::uint8_t>(self),
+                  .key = elephant.key,
+                  .target = elephant.target,
+                  .service = elephant.service};
+  if (elephant.owner == self) return settle(note, tables, now_tsc);
+  // A full ring: the entry ages as if the flow were silent; its packets find their way by the map's policy.
+  to[elephant.owner]->put(note);
+}
+
+void ElephantDesk::settle(const Note& note, const Snapshot& tables, std::uint64_t now_tsc) {
+  const Group* group = find_group(tables, note.key);
+  if (!group || !group->state || group->owner != self) return;
+  const std::uint64_t hash = tables.slot_hash(note.key, HashFields::kFiveTuple);
+  const std::uint32_t now = flow_clock(now_tsc);
+  Flow* flow = nullptr;
+  if (!group->state->flows.find(&note.key, &hash, 1, &flow, now)) return;
+  if (note.kind == Note::Kind::kDemoted) flow->flags = 0;
+  group->state->flows.touch(*flow, {}, now);
+}
+
+void ElephantDesk::demote(const Elephant& elephant, const Snapshot& tables, std::uint64_t now_tsc) {
+  const Elephant last = elephant;
+  table.erase(last.key, last.hash);
+  report(last, Note::Kind::kDemoted, tables, now_tsc);
+}
+
+void ElephantDesk::read_notes(const Snapshot& tables, std::uint64_t now_tsc, unsigned budget) {
+  for (NoteRing* ring : from) {
+    Note note;
+    for (unsigned n = 0; ring && n < budget && ring->take(note); ++n) {
+      note.kind == Note::Kind::kPromote ? take_in(note, tables, now_tsc) : settle(note, tables, now_tsc);
+    }
+  }
+}
+
+void ElephantDesk::review(const Snapshot& tables, std::uint64_t now_tsc, unsigned budget) {
+  for (unsigned n = 0; n < budget && !table.empty(); ++n) {
+    next_review = (next_review + 1) % table.size();
+    Elephant& e = table.at(next_review);
+    const std::uint32_t target = tables.find_target(e.target);
+    const std::uint32_t service = tables.service_table.lookup(e.key);
+    if (target == kNoTarget || !tables.targets[target].usable || service == kNoService) {
+      demote(e, tables, now_tsc);
+      continue;
+    }
+    const double seconds = static_cast<double>(now_tsc - e.reported_tsc) / static_cast<double>(tsc_hz);
+    if (seconds < 1) continue;
+    if (!still_big(tables.services[service], static_cast<double>(e.packets - e.reported_packets),
+                   static_cast<double>(e.bytes - e.reported_bytes), seconds)) {
+      demote(e, tables, now_tsc);
+      continue;
+    }
+    e.reported_tsc = now_tsc;
+    e.reported_packets = e.packets;
+    e.reported_bytes = e.bytes;
+    report(e, Note::Kind::kAlive, tables, now_tsc);
+  }
+}
+
+void ElephantDesk::forget_service(std::uint32_t service) {
+  for (std::uint32_t i = 0; i < table.size();) {
+    const Elephant e = table.at(i);
+    if (e.service == service) {
+      table.erase(e.key, e.hash);
+    } else {
+      ++i;
+    }
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// What control asks of a worker, a bounded piece at a time.
+#include <rte_cycles.h>
+
+#include <algorithm>
+
+#include "dataplane/table/group_state.h"
+#include "dataplane/worker/worker.h"
+
+namespace sluice {
+
+void Worker::handle(Request& request, const Snapshot& tables) noexcept {
+  std::visit([&](auto& asked) { answer_to(asked, tables); }, request);
+}
+
+void Worker::answer_to(FlowPage& page, const Snapshot&) noexcept {
+  FlowTable& flows = page.state->flows;
+  page.now = elephants_.flow_clock(now_tsc_);
+  page.cursor = flows.visit(page.cursor, page.budget, [&](const FlowKey& key, Flow& flow) {
+    if (page.flush) return flows.erase(flow);
+    if (page.rows.size() < page.rows.capacity()) page.rows.push_back({key, flow});
+  });
+}
+
+void Worker::answer_to(ElephantPage& page, const Snapshot&) noexcept {
+  const std::uint32_t end =
+      std::min<std::uint64_t>(elephants_.table.size(), page.first + page.rows.capacity());
+  for (std::uint32_t i = page.first; i < end; ++i) {
+    const Elephant& e = elephants_.table.at(i);
+    page.rows.push_back({e.key, e.target, e.service, e.packets, e.bytes, now_tsc_ - e.since_tsc, e.active});
+  }
+}
+
+void Worker::answer_to(const ForgetElephants& request, const Snapshot&) noexcept {
+  elephants_.forget_service(request.service);
+}
+
+}  // namespace sluice
