@@ -46,7 +46,7 @@ struct KernelOptions {
   std::chrono::milliseconds confirm_delay{250};      // from the first unconfirmed change to its dump
   std::chrono::milliseconds resolve_interval{1000};  // between two requests for one neighbour
   std::chrono::milliseconds fresh_interval{12'000};  // between two tests of a stale neighbour in use
-  int receive_buffer_bytes = 8 * 1024 * 1024;        // about 10,000 route changes while we do something else
+  int receive_buffer_bytes = 8 * 1024 * 1024;        // 20,000 route changes while we do something else
   std::function<void(const std::string& sentence)> log = {};  // warnings; may be empty
 };
 
