@@ -50,6 +50,8 @@ class HandOverRing {
     sent_ += taken;
     return taken;
   }
+  // Tier-1 worker: how many would be taken now.
+  [[nodiscard]] unsigned room() const { return rte_ring_free_count(ring_); }
   // Tier-1 worker: the number of packets put in so far.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   // Tier-1 worker: of these, how many have left Sluice.

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
+#include <rte_ring.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -30,6 +31,7 @@ constexpr unsigned kHousekeepEvery = 64;          // turns under load; an idle t
 constexpr long kRestNs = 50'000;
 constexpr unsigned kPollsBeforeRestUs = 50;
 constexpr unsigned kDrainLimitMs = 500;
+constexpr unsigned kFileRoom = 1024;  // packets that others must have room for before a file is read on
 
 }  // namespace
 
@@ -66,6 +68,7 @@ unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
   now_tsc_ = now_tsc;
   const Snapshot& tables = publisher_.take();
   unsigned found = 0;
+  held_back_ = false;
   for (RxQueue& queue : settings_.receive) {
     if (dry()) [[unlikely]]
       break;
@@ -137,7 +140,20 @@ unsigned Worker::deliver_handed(const Snapshot& tables) noexcept {
   return found;
 }
 
+// A wire does not wait, and what it brings too fast is dropped and counted; a file can wait.
+bool Worker::others_have_room() const noexcept {
+  return std::ranges::all_of(settings_.hand_to,
+                             [](const HandOverRing* r) { return !r || r->room() >= kFileRoom; }) &&
+         std::ranges::all_of(settings_.lanes, [](const PortLane& lane) {
+           return lane.owns_queue || rte_ring_free_count(lane.outbox) >= kFileRoom;
+         });
+}
+
 unsigned Worker::receive(RxQueue& queue) noexcept {
+  if (queue.reads_file && !others_have_room()) {
+    held_back_ = true;
+    return 0;
+  }
   const unsigned count = rte_eth_rx_burst(queue.dpdk_port, queue.queue, burst_.packet.data(), kBurstPackets);
   burst_.begin(count);
   if (count == 0) return 0;
@@ -278,7 +294,8 @@ void Worker::see_if_dry(unsigned found) noexcept {
   if (stop_tsc_ == 0) stop_tsc_ = now_tsc_;
   const bool file = std::ranges::any_of(settings_.receive, &RxQueue::reads_file);
   const std::uint64_t limit_tsc = rte_get_tsc_hz() / 1000 * kDrainLimitMs;
-  if (found == 0 || (!file && now_tsc_ - stop_tsc_ > limit_tsc)) dry_.store(true, std::memory_order_release);
+  if ((found == 0 && !held_back_) || (!file && now_tsc_ - stop_tsc_ > limit_tsc))
+    dry_.store(true, std::memory_order_release);
 }
 
 bool Worker::over(unsigned found) noexcept {

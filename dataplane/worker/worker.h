@@ -68,6 +68,7 @@ class Worker {
   };
 
   unsigned receive(RxQueue& queue) noexcept;
+  [[nodiscard]] bool others_have_room() const noexcept;
   void forward(Burst& burst, const Snapshot& tables) noexcept;
   void deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexcept;
   unsigned deliver_handed(const Snapshot& tables) noexcept;
@@ -102,6 +103,7 @@ class Worker {
   TokenBucket answer_rate_;
   std::vector<RssTruth> rss_;    // by receive queue
   std::uint32_t next_aged_ = 0;  // index of a group
+  bool held_back_ = false;       // a file was not read this turn, because others have no room
   bool trusted_ = false;         // of the burst under way
   std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0;
   std::unique_ptr<WorkerCounters> own_counters_;
