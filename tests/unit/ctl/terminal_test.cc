@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <utility>
 
 #include "control/ctl/interactive.h"
 #include "tests/unit/ctl/fixture.h"
@@ -65,14 +66,19 @@ class TerminalTest : public CtlTest {
     }
   }
 
-  // The exit status once the program ended; reads what it still prints, or it could not end.
+  // The exit status once the program ended; reads what it still prints, or it could not end. -1 when it goes
+  // on for 20 s.
   int status() {
     char buffer[4096];
-    while (::read(keys_, buffer, sizeof buffer) > 0) {
-    }
+    ssize_t n = 0;
+    do {
+      pollfd entry{keys_, POLLIN, 0};
+      if (::poll(&entry, 1, 20'000) <= 0) return -1;
+      n = ::read(keys_, buffer, sizeof buffer);
+      if (n > 0) screen_.append(buffer, static_cast<std::size_t>(n));
+    } while (n > 0);
     int status = 0;
-    ::waitpid(child_, &status, 0);
-    child_ = -1;
+    ::waitpid(std::exchange(child_, -1), &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
 
@@ -99,7 +105,7 @@ TEST_F(TerminalTest, TabCompletesWordsAndLiveNames) {
   EXPECT_TRUE(see("sluice> "));
   type("dip we\tw\t10.2\t7\n");
   EXPECT_TRUE(see("done"));
-  type("\x04");  // Ctrl-D
+  type("exit\n");
   EXPECT_EQ(status(), kDone);
   stop();
   EXPECT_EQ(asked, std::vector<std::string>{R"({"address":"10.2.0.12","service":"web","weight":7})"});
@@ -141,6 +147,15 @@ TEST_F(TerminalTest, CtrlCThrowsTheLineAwayButNotTheConversation) {
   type("drop list\n");
   EXPECT_TRUE(see("nothing was dropped"));
   type("quit\n");
+  EXPECT_EQ(status(), kDone);
+}
+
+TEST_F(TerminalTest, CtrlDOnAnEmptyLineLeaves) {
+  open();
+  EXPECT_TRUE(see("sluice> "));
+  type("dr\t");
+  EXPECT_TRUE(see("op ")) << "completed, so the keys are read one by one now";
+  type("\x15\x04");  // Ctrl-U clears the line
   EXPECT_EQ(status(), kDone);
 }
 
