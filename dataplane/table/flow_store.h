@@ -4,6 +4,8 @@
 // said in flow_table.h.
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -65,6 +67,7 @@ class FlowStore {
   FlowStore(std::uint32_t flows, const FlowTable::Limits& limits, FlowObserver observer);
   static std::uint64_t bytes_for(std::uint32_t flows, double probation_share);
 
+  void prefetch(std::uint64_t hash) const noexcept { rte_prefetch0(&index_.at(index_.spot(hash).first)); }
   std::uint64_t find(const FlowKey* keys, const std::uint64_t* hashes, std::uint64_t mask, Flow** out,
                      std::uint32_t now) noexcept;
   [[nodiscard]] const Flow* peek(const FlowKey& key, std::uint64_t hash, std::uint32_t now) const noexcept;

@@ -86,6 +86,18 @@ FlowTable::~FlowTable() = default;
 FlowTable::FlowTable(FlowTable&&) noexcept = default;
 FlowTable& FlowTable::operator=(FlowTable&&) noexcept = default;
 
+void FlowTable::prefetch(const FlowKey* keys, const std::uint64_t* hashes,
+                         std::uint64_t mask) const noexcept {
+  for (; mask; mask &= mask - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(mask));
+    if (keys[i].is_v4()) {
+      if (v4_) v4_->prefetch(hashes[i]);
+    } else {
+      if (v6_) v6_->prefetch(hashes[i]);
+    }
+  }
+}
+
 std::uint64_t FlowTable::find(const FlowKey* keys, const std::uint64_t* hashes, std::uint64_t mask,
                               Flow** out, std::uint32_t now) noexcept {
   std::uint64_t v4 = 0;

@@ -89,6 +89,9 @@ class FlowTable {
   // (Burst::slot_hash): where a service hashes fewer fields, the fields it leaves out must be zero in the
   // key, or else all flows of one source would meet in two buckets. `now`: FlowClock.
 
+  // Has the lines that find() will want first come, for a caller that has other work before it calls find, or
+  // a few packets for each of many tables.
+  void prefetch(const FlowKey* keys, const std::uint64_t* hashes, std::uint64_t mask) const noexcept;
   // For each bit i of `mask`: out[i] = the flow of keys[i], or nullptr; other out[i] stay as they are.
   // Returns the bits found. A flow whose timeout is over is removed on sight and not found. Flows stay valid
   // until the next find, insert, erase or age: a stage handles what was found first, then inserts what was

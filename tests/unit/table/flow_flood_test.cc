@@ -179,6 +179,12 @@ TEST_F(FlowOrder, ThenClosingAndThenTheLongestIdle) {
   for (std::uint32_t n = 0; n < 20; ++n) EXPECT_NE(find(table_, flow_key(n), later), nullptr);
 }
 
+TEST_F(FlowOrder, IdleMeansSixtySecondsToTheTick) {
+  real(0, 60, 5);
+  EXPECT_EQ(stranger(5 + seconds(60) - 1), ~0u);
+  EXPECT_LT(stranger(5 + seconds(60)), 60u);
+}
+
 TEST_F(FlowOrder, WhatIsOverGoesBeforeAll) {
   real(0, 59, 0);
   open(table_, flow_key(59), seconds(899), 59);
