@@ -25,10 +25,11 @@ constexpr std::uint64_t kAnswersPerS = 10'000;  // ICMP answers of one worker
 constexpr std::uint64_t kAnswersAtOnce = 1'000;
 constexpr std::uint32_t kFragmentSetsPerTurn = 4;
 constexpr unsigned kNotesPerTurn = 32, kElephantsPerTurn = 8;
-constexpr std::uint32_t kFlowsAgedPerTurn = 256;  // entries looked at
-constexpr unsigned kGroupsPerTurn = 64;           // passed over on the way to one of this worker's
-constexpr unsigned kHousekeepEvery = 64;          // turns under load; an idle turn always has the time
-constexpr long kRestNs = 50'000;
+constexpr std::uint32_t kFlowsAgedPerTurn = 256;      // entries looked at
+constexpr unsigned kGroupsPerTurn = 64;               // passed over on the way to one of this worker's
+constexpr unsigned kHousekeepEvery = 64;              // turns under load
+constexpr std::uint64_t kHousekeepsPerIdleS = 2'000;  // and without
+constexpr long kRestNs = 80'000;  // with what the kernel adds, a packet waits 100 us at most
 constexpr unsigned kPollsBeforeRestUs = 50;
 constexpr unsigned kDrainLimitMs = 500;
 constexpr unsigned kFileRoom = 1024;  // packets that others must have room for before a file is read on
@@ -243,7 +244,10 @@ void Worker::check_rss(const RxQueue& queue, const Snapshot& tables) noexcept {
 }
 
 void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
-  if (found != 0 && counters_.turns.get() % kHousekeepEvery != 0) return;
+  const bool due = found != 0 ? counters_.turns.get() % kHousekeepEvery == 0
+                              : now_tsc_ - housekept_tsc_ >= rte_get_tsc_hz() / kHousekeepsPerIdleS;
+  if (!due) return;
+  housekept_tsc_ = now_tsc_;
   answer_rate_.refill(now_tsc_);
   elephants_.read_notes(tables, now_tsc_, kNotesPerTurn);
   elephants_.review(tables, now_tsc_, kElephantsPerTurn);

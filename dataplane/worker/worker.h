@@ -105,7 +105,7 @@ class Worker {
   std::uint32_t next_aged_ = 0;  // index of a group
   bool held_back_ = false;       // a file was not read this turn, because others have no room
   bool trusted_ = false;         // of the burst under way
-  std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0;
+  std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0, housekept_tsc_ = 0;
   std::unique_ptr<WorkerCounters> own_counters_;
   WorkerCounters& counters_;
   WorkerCounters scratch_;  // explain's stages count here
