@@ -77,12 +77,13 @@ bool write_error(const Burst& burst, unsigned i, const Complaint& complaint, rte
 }
 
 // No error about an error, nor about a piece that has no transport header (RFC 1122 section 3.2.2, RFC
-// 4443 2.4).
+// 4443 2.4); "too big" only to whom forbade to split.
 bool deserves_answer(const Burst& burst, unsigned i) {
   constexpr std::uint8_t kSilent = Layout::kIcmpError | Layout::kLaterFragment;
+  if (burst.layout[i].flags & kSilent) return false;
   const DropReason why = burst.reason[i];
-  return (why == DropReason::kTooBig || why == DropReason::kTtlExpired || why == DropReason::kFlowReset) &&
-         !(burst.layout[i].flags & kSilent);
+  if (why == DropReason::kTooBig) return burst.layout[i].is(Layout::kDontFragment);
+  return why == DropReason::kTtlExpired || why == DropReason::kFlowReset;
 }
 
 bool write_answer(const Burst& burst, unsigned i, const Snapshot& tables, rte_mbuf* m) {

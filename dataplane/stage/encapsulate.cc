@@ -49,9 +49,12 @@ Word spread_source(Word prefix, unsigned prefix_bits, std::uint64_t entropy) {
 std::uint32_t fragment_word(const std::uint8_t* inner, std::uint64_t slot_hash, bool dont_fragment) {
   // The id of an atomic datagram is free (RFC 6864).
   if (dont_fragment) return std::uint32_t{Big16(Ipv4Header::kDontFragment).raw()} << 16;
-  // The inner identification tells datagrams of one flow apart; the flow hash tells flows apart.
+  // The inner identification tells datagrams of one flow apart, the offset their pieces (each is a datagram of
+  // its own out here), the flow hash tells flows apart. Times an odd number, no two offsets collide.
+  constexpr unsigned kOdd = 0x9e37;
   const auto* ip = reinterpret_cast<const Ipv4Header*>(inner);
-  return Big16(static_cast<std::uint16_t>(ip->id.value() ^ slot_hash >> 48)).raw();
+  const unsigned piece = (ip->flags_offset.value() & Ipv4Header::kOffsetMask) * kOdd;
+  return Big16(static_cast<std::uint16_t>(ip->id.value() ^ piece ^ slot_hash >> 48)).raw();
 }
 
 std::uint32_t outer_source4(const Target& target, const FlowKey& key, std::uint64_t slot_hash) {

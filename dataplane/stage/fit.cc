@@ -8,6 +8,9 @@
 namespace sluice {
 namespace {
 
+// Every path must pass so much in one piece (RFC 791 section 3.2): the longest header and eight bytes.
+constexpr unsigned kLeastPathBytes = 68;
+
 std::uint8_t hops_left(const Burst& burst, unsigned i) {
   const Layout& layout = burst.layout[i];
   return layout.is(Layout::kV6) ? burst.at<Ipv6Header>(i, layout.l3)->hop_limit
@@ -25,7 +28,9 @@ std::uint64_t fit(Burst& burst, const Snapshot& tables) noexcept {
       return burst.drop(i, DropReason::kTtlExpired);
     if (unsigned{burst.layout[i].ip_bytes} + target.outer_bytes <= room) [[likely]]
       return;
-    if (burst.layout[i].is(Layout::kDontFragment)) return burst.drop(i, DropReason::kTooBig);
+    if (burst.layout[i].is(Layout::kDontFragment) || room < target.outer_bytes + kLeastPathBytes) {
+      return burst.drop(i, DropReason::kTooBig);
+    }
     oversized |= 1ull << i;
   });
   return oversized;

@@ -12,12 +12,13 @@ void join_one(Burst& burst, unsigned i, FragmentTable& fragments, std::uint64_t 
   FlowKey& key = burst.key[i];
   const FlowKey datagram = FragmentTable::datagram(key, burst.fragment_id[i]);
   if (!burst.layout[i].is(Layout::kLaterFragment)) {
-    fragments.learn(datagram, {key.source_port, key.destination_port}, now_tsc);
+    fragments.learn(datagram, {{key.source_port, key.destination_port}, key.protocol}, now_tsc);
     return;
   }
-  if (const PortPair* ports = fragments.find(datagram, now_tsc)) {
-    key.source_port = ports->source;
-    key.destination_port = ports->destination;
+  if (const FragmentTable::Transport* transport = fragments.find(datagram, now_tsc)) {
+    key.source_port = transport->ports.source;
+    key.destination_port = transport->ports.destination;
+    key.protocol = transport->protocol;
   } else if (fragments.hold(datagram, burst.packet[i], now_tsc)) {
     counters.port[burst.packet[i]->port].held_packets.add(1);
     burst.take_out(i);

@@ -2,17 +2,11 @@
 // Copyright The Sluice Authors
 #include <rte_mbuf.h>
 
+#include "dataplane/stage/nic_hash.h"
 #include "dataplane/stage/stages.h"
 
 namespace sluice {
 namespace {
-
-// The NIC hashes addresses and ports of whole TCP, UDP and SCTP packets, and of nothing else that we ask for.
-bool nic_hash_fits(const Burst& burst, unsigned i, HashFields fields) {
-  constexpr std::uint8_t kOther = Layout::kFragment | Layout::kIcmpError | Layout::kEcho;
-  return fields == HashFields::kFiveTuple && (burst.packet[i]->ol_flags & RTE_MBUF_F_RX_RSS_HASH) &&
-         !(burst.layout[i].flags & kOther) && burst.key[i].source_port.raw() != 0;
-}
 
 // From tier 1's map number `from` (oldest first) on: the next group that a known flow of this packet may
 // belong to. The newest map's group ends the chain.
@@ -55,7 +49,7 @@ void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexce
   std::uint64_t in_software = 0;
   for_each(choice, [&](unsigned i) {
     fields[i] = tables.services[burst.service[i]].hash_fields;
-    if (rss_trusted && nic_hash_fits(burst, i, fields[i])) {
+    if (rss_trusted && fields[i] == HashFields::kFiveTuple && nic_hash_fits(burst, i)) {
       burst.hash[i] = burst.packet[i]->hash.rss;
     } else {
       in_software |= 1ull << i;

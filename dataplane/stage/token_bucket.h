@@ -11,9 +11,12 @@ namespace sluice {
 class TokenBucket {
  public:
   TokenBucket() = default;
-  // `rate_per_s` tokens a second, at most `depth` at once; starts full.
+  // `rate_per_s` tokens a second, at most `depth` at once; starts full. A rate of zero gives no more than
+  // that.
   TokenBucket(std::uint64_t rate_per_s, std::uint64_t depth, std::uint64_t tsc_hz)
-      : tsc_per_token_(rate_per_s ? tsc_hz / rate_per_s : 0), depth_(depth), tokens_(depth) {}
+      : tsc_per_token_(rate_per_s ? std::max<std::uint64_t>(1, tsc_hz / rate_per_s) : 0),
+        depth_(depth),
+        tokens_(depth) {}
 
   void refill(std::uint64_t now_tsc) {
     if (tsc_per_token_ == 0) return;

@@ -36,6 +36,7 @@ FlowKey FragmentTable::datagram(const FlowKey& flow, std::uint32_t fragment_id) 
   FlowKey key = flow;
   key.source_port = Big16::from_raw(static_cast<std::uint16_t>(fragment_id));
   key.destination_port = Big16::from_raw(static_cast<std::uint16_t>(fragment_id >> 16));
+  if (!flow.is_v4()) key.protocol = 0;
   return key;
 }
 
@@ -80,16 +81,16 @@ FragmentTable::Entry& FragmentTable::claim(const FlowKey& datagram, std::uint64_
   return *best;
 }
 
-const PortPair* FragmentTable::find(const FlowKey& datagram, std::uint64_t now_tsc) {
+const FragmentTable::Transport* FragmentTable::find(const FlowKey& datagram, std::uint64_t now_tsc) {
   const Entry* entry = lookup(datagram, now_tsc);
-  return entry && entry->known ? &entry->ports : nullptr;
+  return entry && entry->known ? &entry->transport : nullptr;
 }
 
-void FragmentTable::learn(const FlowKey& datagram, const PortPair& ports, std::uint64_t now_tsc) {
+void FragmentTable::learn(const FlowKey& datagram, const Transport& transport, std::uint64_t now_tsc) {
   Entry* entry = lookup(datagram, now_tsc);
   if (!entry) entry = &claim(datagram, now_tsc);
   entry->known = true;
-  entry->ports = ports;
+  entry->transport = transport;
   entry->since_tsc = now_tsc;
   entry->waiting.move_all_to(released_);
 }

@@ -29,17 +29,28 @@ class FragmentTable {
     std::uint64_t life_tsc = 0;  // how long ports are remembered
     std::uint64_t hold_tsc = 0;  // how long an early fragment waits
   };
-  // A datagram: source, destination, protocol as in a FlowKey; the identification in place of the ports.
+  // What the first fragment tells of the others.
+  struct Transport {
+    PortPair ports;
+    std::uint8_t protocol = 0;
+    friend bool operator==(const Transport& a, const Transport& b) {
+      return a.ports.source == b.ports.source && a.ports.destination == b.ports.destination &&
+             a.protocol == b.protocol;
+    }
+  };
+  // A datagram: source, destination and protocol as in a FlowKey; the identification in place of the ports.
+  // An IPv6 datagram is known without its protocol: later fragments may name another header than that in
+  // which the first one's chain ends (RFC 8200 section 4.5).
   static FlowKey datagram(const FlowKey& flow, std::uint32_t fragment_id);
 
   FragmentTable(const KeyedHash& hash, const Limits& limits);
   FragmentTable(const FragmentTable&) = delete;
   FragmentTable& operator=(const FragmentTable&) = delete;
 
-  // The ports of the datagram's first fragment, or null while it is not known.
-  const PortPair* find(const FlowKey& datagram, std::uint64_t now_tsc);
+  // What the datagram's first fragment told, or null while it is not known.
+  const Transport* find(const FlowKey& datagram, std::uint64_t now_tsc);
   // A first fragment passed. Packets held for this datagram become released.
-  void learn(const FlowKey& datagram, const PortPair& ports, std::uint64_t now_tsc);
+  void learn(const FlowKey& datagram, const Transport& transport, std::uint64_t now_tsc);
   // Keeps an early fragment; false when a limit is reached (the packet stays the caller's).
   bool hold(const FlowKey& datagram, rte_mbuf* packet, std::uint64_t now_tsc);
 
@@ -67,7 +78,7 @@ class FragmentTable {
   };
   struct Entry {
     FlowKey datagram;
-    PortPair ports;
+    Transport transport;
     bool used = false, known = false;
     std::uint64_t since_tsc = 0;
     Chain waiting;

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/stage/nic_hash.h"
 #include "dataplane/table/group_state.h"
 
 namespace sluice {
@@ -232,9 +233,9 @@ void Worker::check_rss(const RxQueue& queue, const Snapshot& tables) noexcept {
   if (++truth.bursts > kRssBursts) return;
   Burst probe = burst_;
   parse(probe);
-  for_each(probe.live & ~probe.fragments, [&](unsigned i) {
+  for_each(probe.live, [&](unsigned i) {
     const rte_mbuf* m = probe.packet[i];
-    if (!(m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) || probe.key[i].source_port.raw() == 0) return;
+    if (!nic_hash_fits(probe, i)) return;
     ++truth.checked;
     counters_.port[queue.port].rss_checked.add(1);
     if (m->hash.rss == tables.toeplitz.hash_with_ports(probe.key[i])) return;
