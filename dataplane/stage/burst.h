@@ -77,7 +77,7 @@ struct Burst {
   void begin(unsigned n) {
     size = n;
     live = n == kBurstPackets ? ~0ull : (1ull << n) - 1;
-    dropped = punted = fragments = echoes = unrelated = decided = ready = 0;
+    dropped = punted = fragments = echoes = unrelated = decided = chained = ready = 0;
   }
   // Adds a packet at the end; the index, or kBurstPackets when there is no room.
   unsigned append(rte_mbuf* m) {

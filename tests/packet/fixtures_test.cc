@@ -63,7 +63,8 @@ TEST(DropReasons, EachOneThatCanAriseHasAFixture) {
                 DropReason::kNoBuffer, DropReason::kAnswerRate, DropReason::kKernelRate,
                 DropReason::kKernelQueueFull});
   // … these arise elsewhere: at the TAP, between two workers, and where flows have state.
-  named.insert({DropReason::kKernelRefused, DropReason::kHandoverFull, DropReason::kUnknownFlow});
+  named.insert({DropReason::kKernelRefused, DropReason::kHandoverFull, DropReason::kUnknownFlow,
+                DropReason::kFlowReset});
   for (unsigned reason = 0; reason < kDropReasons; ++reason) {
     EXPECT_TRUE(named.contains(static_cast<DropReason>(reason)))
         << "no fixture is dropped as " << kDropReasonTexts[reason].word;

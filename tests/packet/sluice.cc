@@ -134,6 +134,7 @@ WorkerSettings Sluice::settings(const RigOptions& options) {
     s.lanes.push_back(lane);
   }
   s.outboxes.resize(options.ports, nullptr);
+  s.hand_to.resize(1, nullptr);
   return s;
 }
 
@@ -149,7 +150,7 @@ Sluice::Sluice(const World& world, const RigOptions& options)
 }
 
 Sluice::~Sluice() {
-  worker_->stop();
+  worker_->leave();
   worker_->run();  // gives up what it holds
   drain();
   check_balance();
@@ -271,11 +272,11 @@ void Sluice::publish(const World& world) {
 }
 
 Explanation Sluice::explain(const FlowKey& key, bool opens_flow) {
-  ExplainRequest request{key, opens_flow, {}};
+  Request request = ExplainRequest{key, opens_flow, {}};
   must(exchange_.submit(&request), "the exchange is full");
   worker_->turn(now_tsc_);
   EXPECT_EQ(exchange_.collect(), &request);
-  return request.answer;
+  return std::get<ExplainRequest>(request).answer;
 }
 
 void Sluice::let_port_fill_up(unsigned port, unsigned room) {

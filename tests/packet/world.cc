@@ -191,7 +191,7 @@ void World::add_service(Snapshot& snapshot, const ServicePlan& plan) const {
       target.outer_v6 = to.size() == 16;
       target.gue = plan.gue_;
       target.source = plan.source_;
-      target.up = dip.up;
+      target.usable = dip.up;
       const unsigned next = plan.gue_ ? 17 : inner_v4 ? 4 : 41;
       IpAddress from = address(target.outer_v6 ? kMuxV6 : kMuxV4);
       if (plan.source_ == OuterSourceKind::kPrefix) {
@@ -210,11 +210,12 @@ void World::add_service(Snapshot& snapshot, const ServicePlan& plan) const {
       target.outer_bytes = static_cast<std::uint8_t>(outer.size());
       target.next_hop = add_next_hop(snapshot, dip.address);
       target.counter = static_cast<std::uint32_t>(snapshot.targets.size());
+      snapshot.target_of_id.push_back(target.counter);
       snapshot.targets.push_back(target);
     }
     if (!live.empty()) live_groups.push_back(static_cast<std::uint16_t>(&members - plan.groups_.data()));
     group.dips = keep(snapshot, slots_in_turn(live));
-    group.id = static_cast<std::uint32_t>(snapshot.groups.size());
+    group.base_slots = group.dips.slots;
     snapshot.groups.push_back(group);
   }
   service.groups = keep(snapshot, slots_in_turn(live_groups));
