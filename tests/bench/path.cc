@@ -101,7 +101,9 @@ nlohmann::json measure_path(const WorldShape& shape, const std::string& device, 
   const Reading before = read(running);
   wait(seconds);
   const Reading after = read(running);
-  worker.stop();
+  worker.drain();
+  while (!worker.dry()) wait(0.001);
+  worker.leave();
   rte_eal_wait_lcore(lcore);
   check(worker.counters());
   return {{"packets", after.packets - before.packets},

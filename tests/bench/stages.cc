@@ -18,8 +18,10 @@ namespace sluice::bench {
 namespace {
 
 constexpr unsigned kRounds = 20'000;
-constexpr const char* kStages[] = {"parse", "join_fragments", "match_service", "select_group", "select_dip",
-                                   "fit",   "encapsulate",    "next_hop"};
+constexpr const char* kStages[] = {
+    "parse",       "join_fragments", "match_service", "find_elephants", "select_group",
+    "hand_over",   "hash_flows",     "follow_flows",  "select_dip",     "fit",
+    "encapsulate", "next_hop"};
 constexpr unsigned kStageCount = std::size(kStages);
 
 // All that a worker has, without the worker.
@@ -36,23 +38,34 @@ class Bench {
   void run(std::uint64_t (&stamps)[kStageCount + 1]) {
     fill();
     const Snapshot& tables = *tables_;
-    stamps[0] = stamp();
+    HandOverRing* const nowhere[1] = {};
+    unsigned k = 0;
+    stamps[k++] = stamp();
+    const FlowDesk desk{stamps[0], false, 0, counters_, elephants_};
     parse(burst_);
-    stamps[1] = stamp();
+    stamps[k++] = stamp();
     join_fragments(burst_, tables, fragments_, stamps[0], counters_);
-    stamps[2] = stamp();
+    stamps[k++] = stamp();
     match_service(burst_, tables, counters_, answer_rate_);
-    stamps[3] = stamp();
+    stamps[k++] = stamp();
+    find_elephants(burst_, tables, elephants_, stamps[0]);
+    stamps[k++] = stamp();
     select_group(burst_, tables, false);
-    stamps[4] = stamp();
+    stamps[k++] = stamp();
+    hand_over(burst_, tables, 0, nowhere);
+    stamps[k++] = stamp();
+    hash_flows(burst_, tables);
+    stamps[k++] = stamp();
+    keep(follow_flows(burst_, tables, desk));
+    stamps[k++] = stamp();
     select_dip(burst_, tables);
-    stamps[5] = stamp();
+    stamps[k++] = stamp();
     keep(fit(burst_, tables));
-    stamps[6] = stamp();
+    stamps[k++] = stamp();
     encapsulate(burst_, tables, counters_);
-    stamps[7] = stamp();
+    stamps[k++] = stamp();
     next_hop(burst_, tables);
-    stamps[8] = stamp();
+    stamps[k] = stamp();
   }
 
   // The burst of the last run() is as it should be when it leaves.
@@ -91,6 +104,7 @@ class Bench {
   std::vector<Frame> frames_;
   io::PacketPool pool_;
   FragmentTable fragments_;
+  ElephantDesk elephants_;
   TokenBucket answer_rate_;
   WorkerCounters counters_;
   Burst burst_;

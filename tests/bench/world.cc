@@ -173,17 +173,28 @@ std::unique_ptr<const Snapshot> make_snapshot(const WorldShape& shape) {
   std::mt19937 random(shape.seed);
   auto tables = std::make_unique<Snapshot>(make_toeplitz_key(shape.seed), make_keyed_hash(shape.seed));
   add_next_hops(*tables);
-  for (unsigned i = 0; i < shape.dips; ++i) tables->targets.push_back(make_target(shape.v6, i));
+  for (unsigned i = 0; i < shape.dips; ++i) {
+    tables->targets.push_back(make_target(shape.v6, i));
+    tables->target_of_id.push_back(i);
+  }
   const unsigned members = shape.dips / shape.groups;
   for (unsigned g = 0; g < shape.groups; ++g) {
     tables->maps.push_back(make_map(members, random));
-    tables->groups.push_back({view_of(*tables->maps.back()), g * members, members, g});
+    Group& group = tables->groups.emplace_back();
+    group.dips = view_of(*tables->maps.back());
+    group.base_slots = group.dips.slots;
+    group.first_target = g * members;
+    group.members = members;
   }
   tables->maps.push_back(make_map(shape.groups, random));
   const SlotView groups = view_of(*tables->maps.back());
   std::vector<ServiceTable::Entry> entries;
   for (std::uint32_t i = 0; i < shape.services; ++i) {
-    tables->services.push_back({groups, 0, shape.groups, i, HashFields::kFiveTuple, kProtoTcp});
+    Service& service = tables->services.emplace_back();
+    service.groups = groups;
+    service.group_count = shape.groups;
+    service.counter = i;
+    service.protocol = kProtoTcp;
     entries.push_back({Prefix::host(service_vip(shape.v6, i)), kProtoTcp, kServicePort, i});
   }
   tables->service_table = ServiceTable(entries);
