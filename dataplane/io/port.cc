@@ -77,9 +77,12 @@ void Port::configure(const PortSettings& settings, rte_mempool* pool) {
   if (info.flow_type_rss_offloads != 0) set_rss(conf, info, key);
   conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_RSS_HASH);
   conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;  // one pool, no clones
-  if (settings.mtu >= info.min_mtu && (info.max_mtu == 0 || settings.mtu <= info.max_mtu)) {
-    conf.rxmode.mtu = settings.mtu;
-  }
+  // Some devices (af_packet) state a largest frame that is not theirs: the interface below them decides.
+  const unsigned most = info.max_rx_pktlen > RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN
+                            ? info.max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN
+                            : UINT16_MAX;
+  const bool settable = settings.mtu >= info.min_mtu && settings.mtu <= std::min<unsigned>(info.max_mtu, most);
+  if (settable) conf.rxmode.mtu = settings.mtu;
   if (const int error = rte_eth_dev_configure(dpdk_port_, rx_queues_, tx_queues_, &conf)) {
     fail(settings, "the device refuses " + std::to_string(rx_queues_) + " queues", error);
   }
@@ -96,7 +99,7 @@ void Port::configure(const PortSettings& settings, rte_mempool* pool) {
     if (error) fail(settings, "transmit queue " + std::to_string(q) + " cannot be set up", error);
   }
   // Devices that cannot set it (pcap, null) take any size.
-  const int mtu_error = rte_eth_dev_set_mtu(dpdk_port_, settings.mtu);
+  const int mtu_error = settable ? rte_eth_dev_set_mtu(dpdk_port_, settings.mtu) : 0;
   if (mtu_error != 0 && mtu_error != -ENOTSUP) {
     fail(settings, "the device refuses an MTU of " + std::to_string(settings.mtu), mtu_error);
   }
