@@ -77,9 +77,10 @@ const Section<Dataplane>& dataplane_keys() {
                      "Slots in every VipMap; a prime, the same on all MUXes. With 65537, 100 equal DIPs "
                      "differ by at most 2 %."),
               [](const Dataplane& d) { return rules::slots(d.slots); }),
-          number("flows", &Dataplane::flows, rules::kMinFlows, 1'000'000'000,
-                 "Entries of all flow tables together. Groups of services without their own `flows` share "
-                 "what is left evenly."),
+          number(
+              "flows", &Dataplane::flows, rules::kMinFlows, 1'000'000'000,
+              "Entries that the flow tables of all groups share: each gets this number divided by the number "
+              "of groups, at least 16384 and at most 1048576, but where the service has its own `flows`."),
           number("buffers", &Dataplane::buffers, 0, 0x7fffffff,
                  "Packet buffers (mbufs). 0: computed from ports and workers."),
           sections("ports", &Dataplane::ports, port_keys, false, "The ports that packets come and go by."),

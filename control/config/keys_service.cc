@@ -148,8 +148,7 @@ const Section<Service>& service_keys() {
                "Which flows get an entry: `type1`, those that open by a packet that says so (TCP SYN, SCTP "
                "INIT, …); `type2`, those whose first packet looks like any other (UDP, …); or both."),
           with_rule(number("flows", &Service::flows, 0, rules::kMaxFlows,
-                           "Entries of each group's flow table, for each address family. 0: a share of "
-                           "`dataplane.flows`."),
+                           "Entries of each group's flow table. 0: a share of `dataplane.flows`."),
                     [](const Service& s) { return rules::flow_entries(s.flows); }),
           section("timeouts", &Service::timeouts, timeouts_keys, "How long a silent flow is remembered."),
           section("elephant", &Service::elephant, elephant_keys,

@@ -43,5 +43,12 @@ TEST(Reference, ExamplesLoad) {
   EXPECT_EQ(examples, 3u);
 }
 
+TEST(Reference, TheExampleFileLoads) {
+  const Result result = parse_file(root() + "/docs/examples/sluiced.conf");
+  for (const Problem& problem : result.problems) ADD_FAILURE() << to_string(problem);
+  ASSERT_TRUE(result.model.has_value());
+  EXPECT_EQ(result.model->services.size(), 1u);
+}
+
 }  // namespace
 }  // namespace sluice::config::test
