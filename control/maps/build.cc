@@ -249,6 +249,7 @@ class Builder {
     out.groups = keep(cache_.get(newest, in_.slots));
     const std::size_t given_up =
         planned.older.size() > kMostOlderMaps ? planned.older.size() - kMostOlderMaps : 0;
+    std::vector<SlotView> views;
     for (std::size_t n = given_up; n < planned.older.size(); ++n) {
       std::vector<Member> older;
       for (const PlannedGroup& group : planned.groups) {
@@ -257,8 +258,16 @@ class Builder {
         const bool alive = std::ranges::any_of(group.dips, &PlannedDip::usable);
         older.push_back({identity(group.name), held ? at->second.weight : 0, held && at->second.up && alive});
       }
-      const SlotView view = keep(cache_.get(older, in_.slots));
-      if (view.slots == out.groups.slots) continue;
+      const bool empty = std::ranges::none_of(older, [](const Member& m) { return m.up && m.weight > 0; });
+      if (!empty) views.push_back(keep(cache_.get(older, in_.slots)));
+    }
+    // Neighbours in time that are the same map count once. One that equals the newest stays when another lies
+    // between: where V -> V' -> V, old flows follow the first V and must not see V'.
+    views.push_back(out.groups);
+    const auto same = [](const SlotView& a, const SlotView& b) { return a.slots == b.slots; };
+    views.erase(std::unique(views.begin(), views.end(), same), views.end());
+    views.pop_back();
+    for (const SlotView& view : views) {
       out.older_groups[out.older_count++] = view.slots;
       directory_.services.back().slots_moved =
           std::max(directory_.services.back().slots_moved, differing(view, out.groups));
@@ -288,6 +297,7 @@ class Builder {
     }
     out.dips = keep(cache_.get(newest, in_.slots));
     out.base_slots = group.base ? keep(cache_.get(base, in_.slots)).slots : out.dips.slots;
+    out.composed = group.changes > 1 || planned.older.size() > 1;
     out.owner = static_cast<std::uint8_t>(in_.owner_of(planned, group));
     if (auto state = in_.state_of(planned, group)) {
       out.state = state.get();

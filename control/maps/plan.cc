@@ -32,6 +32,11 @@ std::chrono::seconds deadline_of(const config::Service& service, const ChangeOpt
              : std::chrono::seconds(service.transition.deadline_s);
 }
 
+// Without flow tables, the maps alone keep old flows where they are.
+bool needs_maps(const config::Service& service) {
+  return service.stickiness != config::Stickiness::kFlow;
+}
+
 // The same VIP: flows of the one are flows of the other.
 bool same_face(const config::Service& a, const config::Service& b) {
   return a.vip == b.vip && a.protocol == b.protocol && a.port == b.port;
@@ -64,13 +69,52 @@ void change_group(History& history, const config::Service& before, const config:
   const Members new_members = successor ? members_of(next, *successor, history) : Members{};
   if (old_members == new_members) return;
   // Another weight at no more than one place and nothing else is a change like any other.
-  history.transitions.begin(key, old_members, new_members, now, deadline_of(next, options));
+  history.transitions.begin(key, old_members, new_members, now, deadline_of(next, options), needs_maps(next));
   for (const config::Dip& dip : group.dips) {
     if (new_members.contains(dip_name(dip))) continue;
     history.left[key][dip_name(dip)] = dip;
     if (options.now) history.transitions.skip(key, dip_name(dip));
   }
   if (!successor) history.left_groups[before.name].insert(group.name);
+}
+
+// Is anybody left who can keep flows: of the model with whatever weight, or leaving?
+bool keeps_flows(const History& history, const config::Service& service, const std::string& name) {
+  const MapKey key{service.name, name};
+  const config::Group* group = find(service, name);
+  const auto healthy = [&](const std::string& dip) { return history.healthy(service.name, dip); };
+  if (group && std::ranges::any_of(group->dips, healthy, dip_name)) return true;
+  const Members current = group ? members_of(service, *group, history) : Members{};
+  const auto leaving = history.transitions.leaving(key, current);
+  return std::ranges::any_of(leaving, [&](const auto& l) { return !l.second.gone && healthy(l.first); });
+}
+
+// Tier 1's maps under way forget what groups held in which nobody is left.
+void mark_dead_groups(History& history, const config::Service& service) {
+  std::set<std::string> names;
+  for (const config::Group& group : service.groups) names.insert(group.name);
+  if (const auto left = history.left_groups.find(service.name); left != history.left_groups.end()) {
+    names.insert(left->second.begin(), left->second.end());
+  }
+  for (const std::string& name : names) {
+    if (!keeps_flows(history, service, name)) history.transitions.died({service.name, ""}, name);
+  }
+}
+
+// A group that takes no new flows any more, and still keeps old ones, leaves tier 1's map by a transition.
+bool goes_on_with_old_flows(const History& before, const History& after, const config::Service& service) {
+  const Members was = members_of(service, before), is = members_of(service, after);
+  return std::ranges::any_of(was, [&](const auto& entry) {
+    const auto& [name, share] = entry;
+    return share.up && !is.at(name).up && keeps_flows(after, service, name);
+  });
+}
+
+bool holds_anybody(const Members& map, const PlannedGroup& group) {
+  return std::ranges::any_of(group.dips, [&](const PlannedDip& dip) {
+    const auto at = map.find(dip.name);
+    return at != map.end() && at->second.up && at->second.weight > 0 && dip.usable();
+  });
 }
 
 PlannedGroup plan_group(const config::Service& service, const config::Group& group, bool leaving,
@@ -92,7 +136,12 @@ PlannedGroup plan_group(const config::Service& service, const config::Group& gro
                         .gone = state.gone,
                         .healthy = history.healthy(service.name, name)});
   }
-  out.base = history.transitions.base(key);
+  // V is the oldest map in which somebody is left: no flow relies on another.
+  const auto maps = history.transitions.maps(key);
+  out.changes = maps.size();
+  for (auto map = maps.rbegin(); map != maps.rend(); ++map) {
+    if (!out.base || holds_anybody(**map, out)) out.base = *map;
+  }
   return out;
 }
 
@@ -149,7 +198,9 @@ void begin_changes(History& history, const config::Model& before, const config::
         old_groups.begin()->first == new_groups.begin()->first) {
       continue;
     }
-    history.transitions.begin({old.name, ""}, old_groups, new_groups, now, deadline_of(*successor, options));
+    history.transitions.begin({old.name, ""}, old_groups, new_groups, now, deadline_of(*successor, options),
+                              needs_maps(*successor));
+    mark_dead_groups(history, *successor);
   }
 }
 
@@ -163,19 +214,30 @@ void set_health(History& history, const config::Model& model, const std::string&
           : static_cast<void>(after.down[service_name].insert(dip));
   if (healthy) {
     const auto deadline = deadline_of(*service, {});
+    const bool maps = needs_maps(*service);
     for (const config::Group& group : service->groups) {
       after.transitions.begin({service_name, group.name}, members_of(*service, group, history),
-                              members_of(*service, group, after), now, deadline);
+                              members_of(*service, group, after), now, deadline, maps);
     }
     if (service->groups.size() > 1) {
       after.transitions.begin({service_name, ""}, members_of(*service, history), members_of(*service, after),
-                              now, deadline);
+                              now, deadline, maps);
     }
+  } else {
+    for (const MapKey& key : after.transitions.groups()) {
+      if (key.service == service_name && !key.group.empty()) after.transitions.died(key, dip);
+    }
+    if (service->groups.size() > 1 && goes_on_with_old_flows(history, after, *service)) {
+      after.transitions.begin({service_name, ""}, members_of(*service, history), members_of(*service, after),
+                              now, deadline_of(*service, {}), needs_maps(*service));
+    }
+    mark_dead_groups(after, *service);
   }
   history = std::move(after);
 }
 
 void forget_left(History& history, const config::Model& model) {
+  for (const config::Service& service : model.services) mark_dead_groups(history, service);
   for (auto at = history.left.begin(); at != history.left.end();) {
     const config::Service* service = find(model, at->first.service);
     const config::Group* group = service ? find(*service, at->first.group) : nullptr;

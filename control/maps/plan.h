@@ -40,6 +40,7 @@ struct PlannedGroup {
   bool leaving = false;                 // not in the model
   std::vector<PlannedDip> dips = {};    // the model's in its order, then those that leave
   const Members* base = nullptr;        // V; null when no transition is under way
+  std::size_t changes = 0;              // under way
   [[nodiscard]] bool up() const;        // may get new flows
 };
 

@@ -7,15 +7,28 @@
 namespace sluice::maps {
 
 void Transitions::begin(const MapKey& group, const Members& before, const Members& after,
-                        Clock::time_point now, std::chrono::seconds deadline) {
+                        Clock::time_point now, std::chrono::seconds deadline, bool until_deadline) {
   if (before == after) return;
   History& history = groups_[group];
-  history.changes.push_back({before, now, now + deadline});
+  history.changes.push_back({before, now, now + deadline, until_deadline});
   for (const auto& [dip, share] : after) history.gone.erase(dip);  // it came back
 }
 
 void Transitions::skip(const MapKey& group, const std::string& dip) {
-  if (const auto at = groups_.find(group); at != groups_.end()) at->second.gone.insert(dip);
+  const auto at = groups_.find(group);
+  if (at == groups_.end()) return;
+  at->second.gone.insert(dip);
+  take_out(at->second, dip);
+}
+
+void Transitions::take_out(History& history, const std::string& member) {
+  for (Change& change : history.changes) {
+    if (const auto at = change.before.find(member); at != change.before.end()) at->second.up = false;
+  }
+}
+
+void Transitions::died(const MapKey& group, const std::string& member) {
+  if (const auto at = groups_.find(group); at != groups_.end()) take_out(at->second, member);
 }
 
 std::map<std::string, Transitions::Leaving> Transitions::leaving(const MapKey& group,
@@ -39,6 +52,7 @@ std::size_t Transitions::over(const History& history, const Members& current, Cl
   for (; count < history.changes.size(); ++count) {
     const Change& change = history.changes[count];
     if (change.deadline <= now) continue;
+    if (change.until_deadline) break;
     const Members& after = count + 1 < history.changes.size() ? history.changes[count + 1].before : current;
     bool took_out = false, all_gone = true;
     for (const auto& [dip, share] : change.before) {
@@ -65,6 +79,7 @@ std::vector<Transitions::Ended> Transitions::tick(Clock::time_point now, const E
       if (!late && !empty(group, dip, leaving)) continue;
       (late ? ended.at_deadline : ended.emptied).push_back(dip);
       history.gone.insert(dip);
+      take_out(history, dip);
     }
     const std::size_t done = over(history, in_force, now);
     history.changes.erase(history.changes.begin(),

@@ -52,6 +52,8 @@ class Transitions {
   struct Change {
     Members before;  // the map that was in force until then
     Clock::time_point started, deadline;
+    // Flows that no table knows rely on it: it does not end early when all that it took out is gone.
+    bool until_deadline = false;
   };
   struct Leaving {
     std::uint32_t weight = 0;  // what it weighed last
@@ -69,7 +71,10 @@ class Transitions {
 
   // The map goes from `before` to `after`; nothing happens when they are equal.
   void begin(const MapKey& group, const Members& before, const Members& after, Clock::time_point now,
-             std::chrono::seconds deadline);
+             std::chrono::seconds deadline, bool until_deadline = false);
+  // This member died. Flows that it held in remembered maps are with those who stood in; they stay there
+  // when it returns.
+  void died(const MapKey& group, const std::string& member);
   // This DIP is not waited for: it is gone from the start.
   void skip(const MapKey& group, const std::string& dip);
   // The group is gone: so is its history.
@@ -96,6 +101,7 @@ class Transitions {
     std::set<std::string> gone;
   };
   // Changes at the front that are over: by time, or because all that they took out is gone.
+  static void take_out(History& history, const std::string& member);
   static std::size_t over(const History& history, const Members& current, Clock::time_point now);
 
   std::map<MapKey, History> groups_;

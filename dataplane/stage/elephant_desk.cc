@@ -9,17 +9,6 @@
 namespace sluice {
 namespace {
 
-// The group of a flow; null when no service has it.
-const Group* find_group(const Snapshot& tables, const FlowKey& key) {
-  const std::uint32_t index = tables.service_table.lookup(key);
-  if (index == kNoService) return nullptr;
-  const Service& service = tables.services[index];
-  if (service.group_count == 1) return &tables.groups[service.first_group];
-  const std::uint32_t slot = service.groups.slot(tables.toeplitz.hash(key, service.hash_fields));
-  const std::uint16_t member = service.groups.slots[slot];
-  return member == kNoMember ? nullptr : &tables.groups[service.first_group + member];
-}
-
 // Half of what made it an elephant, so that a flow near the threshold does not go to and fro.
 bool still_big(const Service& service, double packets, double bytes, double seconds) {
   const double windows = seconds * Flow::kWindowsPerSecond / 2;
@@ -71,14 +60,21 @@ void ElephantDesk::report(const Elephant& elephant, Note::Kind kind, const Snaps
 }
 
 void ElephantDesk::settle(const Note& note, const Snapshot& tables, std::uint64_t now_tsc) {
-  const Group* group = find_group(tables, note.key);
-  if (!group || !group->state || group->owner != self) return;
+  const std::uint32_t index = tables.service_table.lookup(note.key);
+  if (index == kNoService) return;
+  const Service& service = tables.services[index];
   const std::uint64_t hash = tables.slot_hash(note.key, HashFields::kFiveTuple);
   const std::uint32_t now = flow_clock(now_tsc);
-  Flow* flow = nullptr;
-  if (!group->state->flows.find(&note.key, &hash, 1, &flow, now)) return;
-  if (note.kind == Note::Kind::kDemoted) flow->flags = 0;
-  group->state->flows.touch(*flow, {}, now);
+  // During a transition of tier 1 the flow's group is not the one that the newest map names. Notes are rare.
+  for (std::uint32_t g = service.first_group; g < service.first_group + service.group_count; ++g) {
+    const Group& group = tables.groups[g];
+    Flow* flow = nullptr;
+    if (!group.state || group.owner != self) continue;
+    if (!group.state->flows.find(&note.key, &hash, 1, &flow, now)) continue;
+    if (note.kind == Note::Kind::kDemoted) flow->flags = 0;
+    group.state->flows.touch(*flow, {}, now);
+    return;
+  }
 }
 
 void ElephantDesk::demote(const Elephant& elephant, const Snapshot& tables, std::uint64_t now_tsc) {

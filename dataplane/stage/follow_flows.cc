@@ -42,8 +42,16 @@ class Follower {
   void follow(std::uint64_t mask) {
     const Service& service = service_of(static_cast<unsigned>(std::countr_zero(mask)));
     hash_whole_keys(service, mask);
-    const std::uint64_t found =
+    std::uint64_t found =
         desk_.dry ? peek(mask) : state_.flows.find(burst_.key.data(), hashes_, mask, flow_, now_);
+    // A new connection under the key of one that has ended here belongs to the newest map's group, and so
+    // does a flow whose DIP is gone where nobody stands in.
+    for_each(found & burst_.chained, [&](unsigned i) {
+      const bool anew = burst_.layout[i].is(Layout::kOpensFlow) && flow_[i]->state() == FlowState::kClosing;
+      if (!anew && !lost(i)) return;
+      found &= ~(1ull << i);
+      if (!desk_.dry) erase_ |= 1ull << i;
+    });
     for_each(found, [&](unsigned i) { rte_prefetch0(&tables_.target_of_id[flow_[i]->target]); });
     for_each(found, [&](unsigned i) { stay(i, service); });
     // From here on the pointers of `found` are no longer valid.
@@ -92,8 +100,12 @@ class Follower {
   std::uint32_t newest(unsigned i) const { return by_map(i, group_.dips.slots); }
   std::uint32_t base(unsigned i) const { return by_map(i, group_.base_slots); }
   // Where a flow that no table knows has always been: the base map of the group that tier 1's oldest map
-  // names.
+  // names. Where none of that lives, the newest map.
   std::uint32_t oldest(unsigned i, const Service& service) const {
+    const std::uint32_t target = by_oldest_maps(i, service);
+    return target == kNoTarget ? newest(i) : target;
+  }
+  std::uint32_t by_oldest_maps(unsigned i, const Service& service) const {
     if (service.older_count == 0) return base(i);
     const std::uint16_t member = service.older_groups[0][service.groups.slot(burst_.hash[i])];
     if (member == kNoMember) return base(i);
@@ -105,6 +117,11 @@ class Follower {
   std::uint32_t scheduled(unsigned i) const {
     if (group_.scheduler == Scheduler::kMap) return newest(i);
     return schedule(group_, tables_, desk_.counters, state_, desk_.dry);
+  }
+
+  bool lost(unsigned i) const {
+    const std::uint32_t target = tables_.find_target(flow_[i]->target);
+    return (target == kNoTarget || !tables_.targets[target].usable) && newest(i) == kNoTarget;
   }
 
   // A known flow stays where it is, for as long as its DIP can take it.
@@ -159,6 +176,8 @@ class Follower {
       erase_ |= 1ull << i;
       return burst_.drop(i, DropReason::kFlowReset);
     }
+    // That it moves does not hide what the packet says: a FIN closes it.
+    if (!burst_.layout[i].is(Layout::kIcmpError)) state_.flows.touch(flow, packet_of(burst_.layout[i]), now_);
     if (fresh == kNoTarget) return burst_.drop(i, DropReason::kNoLiveDip);
     move(flow, fresh, i);
   }
@@ -168,12 +187,13 @@ class Follower {
     if (service.sticky)
       return opens(service, burst_.layout[i], burst_.key[i].protocol) ? place(i, service)
                                                                       : unknown(i, service);
+    if (inserted_ && known_by_now(i)) return;
     // Stateless: only what a transition moved is remembered, and only flows that say that they are new (A7).
-    const std::uint32_t old = oldest(i, service);
-    if (burst_.layout[i].is(Layout::kOpensFlow) && newest(i) != old) {
+    const bool moved = group_.composed || newest(i) != by_oldest_maps(i, service);
+    if (moved && burst_.layout[i].is(Layout::kOpensFlow)) {
       remember(i, newest(i), service);
     } else {
-      go_to(i, old);
+      go_to(i, oldest(i, service));
     }
   }
 
@@ -189,6 +209,7 @@ class Follower {
       return go_to(i, oldest(i, service));
     }
     if (opened.fresh) {
+      inserted_ = true;
       desk_.counters.target_flows[id].add(1);
       return go_to(i, target);
     }
@@ -198,15 +219,22 @@ class Follower {
     go_to(i, known == kNoTarget ? target : known);
   }
 
+  // An earlier packet of this burst may have opened the flow just now.
+  bool known_by_now(unsigned i) {
+    const Flow* flow = state_.flows.peek(burst_.key[i], hashes_[i], now_);
+    if (!flow) return false;
+    const std::uint32_t target = tables_.find_target(flow->target);
+    if (target == kNoTarget) return false;
+    if (!burst_.layout[i].is(Layout::kIcmpError)) {
+      state_.flows.touch(*const_cast<Flow*>(flow), packet_of(burst_.layout[i]), now_);
+    }
+    go_to(i, target);
+    return true;
+  }
+
   void unknown(unsigned i, const Service& service) {
-    // An earlier packet of this burst may have opened it just now.
     if (!desk_.dry) {
-      if (const Flow* flow = state_.flows.peek(burst_.key[i], hashes_[i], now_)) {
-        if (const std::uint32_t target = tables_.find_target(flow->target); target != kNoTarget) {
-          state_.flows.touch(*const_cast<Flow*>(flow), packet_of(burst_.layout[i]), now_);
-          return go_to(i, target);
-        }
-      }
+      if (inserted_ && known_by_now(i)) return;
       events(service).unknown.add(1);
     }
     const bool error = burst_.layout[i].is(Layout::kIcmpError);
@@ -226,6 +254,7 @@ class Follower {
   std::uint64_t own_hashes_[kBurstPackets];
   Flow* flow_[kBurstPackets];
   std::uint64_t erase_ = 0;
+  bool inserted_ = false;
 };
 
 }  // namespace

@@ -58,9 +58,8 @@ void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexce
   hash_burst(tables.toeplitz, burst.key.data(), fields, in_software, burst.hash.data());
   for_each(choice, [&](unsigned i) {
     const Service& service = tables.services[burst.service[i]];
-    // A flow that begins here belongs to the newest map's group.
-    const bool begins = service.type1 && burst.layout[i].is(Layout::kOpensFlow);
-    choose_group(burst, i, service, begins ? service.older_count : 0u);
+    // A SYN too: it may be the second one of a flow that an older group knows.
+    choose_group(burst, i, service, 0);
   });
 }
 

@@ -84,6 +84,9 @@ struct alignas(64) Group {
   std::uint16_t wheel_size = 0;
   Scheduler scheduler = Scheduler::kMap;
   std::uint8_t owner = 0;  // index of the tier-2 worker whose packets these are
+  // More than one change is under way: V may soon be a map that lies between V and V', so that a new flow is
+  // remembered even where V and V' agree.
+  bool composed = false;
 
   [[nodiscard]] bool in_transition() const { return base_slots != dips.slots; }
 };
