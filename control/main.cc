@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <set>
 
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
@@ -269,10 +270,21 @@ class Sluiced {
     machine_.publisher().reclaim();
     live_.tick(maps::Clock::now());
     rpc::sample_rates(appliance_);
+    name_liars();
     ticker_.expires_after(std::chrono::seconds(1));
     ticker_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();
     });
+  }
+
+  // The NIC truth test: a port whose RSS hash was found wrong is named once; its hashes are ignored.
+  void name_liars() {
+    for (unsigned i = 0; i < appliance_.ports.size(); ++i) {
+      if (totals_.port(i).rss_wrong == 0 || !liars_.insert(i).second) continue;
+      spdlog::warn(
+          "port {} gives RSS hashes that are not those of the configured key and fields: they are ignored",
+          appliance_.ports[i].name);
+    }
   }
 
   // Packets flow when the workers run and the ways to the DIPs that can be known are known; an unreachable
@@ -337,6 +349,7 @@ class Sluiced {
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<metrics::MetricsServer> metrics_;
   boost::asio::steady_timer ticker_{io_}, ready_timer_{io_};
+  std::set<unsigned> liars_;
   unsigned ready_tries_ = 0;
   bool machine_running_ = false;
 };
