@@ -38,7 +38,7 @@ struct Layout {  // where things are in a frame; offsets in bytes from its start
   std::uint16_t l3 = 0, l4 = 0;
   std::uint16_t ip_bytes = 0;  // IP header to end of packet, without Ethernet padding
   std::uint8_t flags = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t hops_left = 0;  // TTL or hop limit as it came in
 
   [[nodiscard]] bool is(Flag f) const { return flags & f; }
 };

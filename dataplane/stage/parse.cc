@@ -221,6 +221,7 @@ DropReason parse_ipv4(Reader& r, bool checksum_known_good, Parsed& p, FlowKey& k
 
   Layout& layout = p.layout;
   layout.ip_bytes = static_cast<std::uint16_t>(total_bytes);
+  layout.hops_left = ip->ttl;
   layout.l4 = static_cast<std::uint16_t>(r.offset());
   key.source = IpAddress::v4(ip->source);
   key.destination = IpAddress::v4(ip->destination);
@@ -263,6 +264,7 @@ DropReason parse_ipv6(Reader& r, Parsed& p, FlowKey& key) {
   Layout& layout = p.layout;
   layout.flags |= Layout::kV6 | Layout::kDontFragment;
   layout.ip_bytes = static_cast<std::uint16_t>(payload_bytes + sizeof(Ipv6Header));
+  layout.hops_left = ip->hop_limit;
   key.source = IpAddress::v6(ip->source.data());
   key.destination = IpAddress::v6(ip->destination.data());
   if (key.destination.is_multicast()) {

@@ -83,7 +83,8 @@ inline bool odd_destination(const Ipv4Header& ip) {
   layout = {.l3 = sizeof(EthernetHeader),
             .l4 = sizeof(EthernetHeader) + sizeof(Ipv4Header),
             .ip_bytes = static_cast<std::uint16_t>(total_bytes),
-            .flags = static_cast<std::uint8_t>(flags)};
+            .flags = static_cast<std::uint8_t>(flags),
+            .hops_left = ip.ttl};
   key = {.source = IpAddress::v4(ip.source),
          .destination = IpAddress::v4(ip.destination),
          .source_port = f.l4.source,
