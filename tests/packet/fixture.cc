@@ -132,6 +132,15 @@ Then leaves(const Outer& expected, std::function<void(const Ip&, const Ip&)> loo
           {}};
 }
 
+std::vector<Fixture> all_fixtures() {
+  std::vector<Fixture> all;
+  for (auto* table : {forwarding_fixtures, service_fixtures, malformed_fixtures, extension_fixtures,
+                      answer_fixtures, icmp_error_fixtures, kernel_fixtures}) {
+    for (Fixture& fixture : table()) all.push_back(std::move(fixture));
+  }
+  return all;
+}
+
 Then echo_reply() {
   return {[](const Scene& scene) {
             ASSERT_EQ(scene.out.sent.size(), scene.in.size());

@@ -74,6 +74,7 @@ struct Error {
 };
 Then error(const Error& expected);
 
+std::vector<Fixture> all_fixtures();
 std::vector<Fixture> forwarding_fixtures();
 std::vector<Fixture> service_fixtures();
 std::vector<Fixture> malformed_fixtures();

@@ -17,15 +17,6 @@ void PrintTo(const Fixture& fixture, std::ostream* out) {
 
 namespace {
 
-std::vector<Fixture> all_fixtures() {
-  std::vector<Fixture> all;
-  for (auto* table : {forwarding_fixtures, service_fixtures, malformed_fixtures, extension_fixtures,
-                      answer_fixtures, icmp_error_fixtures, kernel_fixtures}) {
-    for (Fixture& fixture : table()) all.push_back(std::move(fixture));
-  }
-  return all;
-}
-
 class PacketFixture : public testing::TestWithParam<Fixture> {};
 
 TEST_P(PacketFixture, Holds) {
