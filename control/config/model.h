@@ -119,9 +119,9 @@ struct Group {
 struct Health {
   HealthType type = HealthType::kNone;
   std::uint16_t port = 0;  // 0 = the service's port
-  std::string path = "/", host, expect;
+  std::string path = "/", host = {}, expect = {};
   unsigned interval_ms = 2000, timeout_ms = 1000, failures = 3, successes = 2;
-  std::string payload;      // what udp and agent-check send
+  std::string payload = {};  // what udp and agent-check send
   bool persistent = false;  // one connection for many probes
   bool panic = true;        // all DIPs dead at once: the last good ones stay
   friend bool operator==(const Health&, const Health&) = default;

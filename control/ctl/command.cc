@@ -241,9 +241,9 @@ void add_machine(std::vector<Command>& list) {
   list.push_back({"health",
                   "list",
                   {},
-                  "Servers' health: state, since when, the last probes.",
+                  "Servers' health: state, since when, and why.",
                   "health.list",
-                  {Form::kTable, {"service", "address", "state", "since_s", "last"}, "no health checks"}});
+                  {Form::kTable, {"service", "address", "state", "since_s", "why"}, "no health checks"}});
 }
 
 void add_addresses(std::vector<Command>& list) {

@@ -16,6 +16,7 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <limits>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -158,7 +159,9 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   void read_header() {
     parser_.emplace();
     parser_->header_limit(kLongestHeader);
-    parser_->body_limit(boost::none);  // bounded here, since a word may stand at the front of a long body
+    // Bounded here, since the word may stand at the front of a long body. (Not by boost::none: Beast of 1.74
+    // compares a length with it and finds it longer.)
+    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
     http::async_read_header(link_->stream, link_->buffer, *parser_,
                             [self = this->shared_from_this()](error_code e, std::size_t) {
                               if (!self->done_) return;

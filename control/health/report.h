@@ -18,13 +18,13 @@ std::string_view to_word(Life life);
 
 struct Report {
   Life life = Life::kAlive;
-  std::optional<std::uint64_t> connections;   // to 10^9
-  std::optional<double> load_1min;            // to 10^5
-  std::optional<unsigned> cpus;               // 1 to 65536
-  std::optional<double> cpu_busy_percent;     // 0 to 100
-  std::optional<double> memory_used_percent;  // 0 to 100
-  std::optional<double> temperature_c;        // -50 to 200
-  std::optional<double> weight_percent;       // 0 to 256: of the configured weight, from agent-check
+  std::optional<std::uint64_t> connections = {};   // to 10^9
+  std::optional<double> load_1min = {};            // to 10^5
+  std::optional<unsigned> cpus = {};               // 1 to 65536
+  std::optional<double> cpu_busy_percent = {};     // 0 to 100
+  std::optional<double> memory_used_percent = {};  // 0 to 100
+  std::optional<double> temperature_c = {};        // -50 to 200
+  std::optional<double> weight_percent = {};       // 0 to 256: of the configured weight, from agent-check
 };
 
 // What one answer comes to.

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The monitor's rows on the socket and on the page of metrics. Control thread.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "control/health/monitor.h"
+#include "control/metrics/text.h"
+#include "control/rpc/router.h"
+
+namespace sluice::rpc {
+
+using HealthRows = std::function<std::vector<health::Row>()>;
+
+// Registers `health.list`.
+void add_health(Router& router, HealthRows rows);
+
+// The health families of /metrics.
+void write_health(metrics::Text& text, const std::vector<health::Row>& rows, const health::Stats& stats);
+
+}  // namespace sluice::rpc
