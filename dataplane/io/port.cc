@@ -21,8 +21,10 @@ constexpr unsigned kL2Bytes = 18;  // Ethernet with one 802.1Q tag
 constexpr unsigned kPoolCache = 256;
 
 [[noreturn]] void fail(const PortSettings& settings, const std::string& what, int error) {
-  throw std::runtime_error("port " + settings.name + " (" + settings.device + "): " + what + ": " +
-                           rte_strerror(error < 0 ? -error : error));
+  // Drivers say -1 for "it failed", which is not EPERM.
+  const std::string why =
+      error == -1 ? std::string() : std::string(": ") + rte_strerror(error < 0 ? -error : error);
+  throw std::runtime_error("port " + settings.name + " (" + settings.device + "): " + what + why);
 }
 
 // "net_af_packet0,iface=lb0" -> "net_af_packet0"
@@ -81,7 +83,8 @@ void Port::configure(const PortSettings& settings, rte_mempool* pool) {
   const unsigned most = info.max_rx_pktlen > RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN
                             ? info.max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN
                             : UINT16_MAX;
-  const bool settable = settings.mtu >= info.min_mtu && settings.mtu <= std::min<unsigned>(info.max_mtu, most);
+  const bool settable =
+      settings.mtu >= info.min_mtu && settings.mtu <= std::min<unsigned>(info.max_mtu, most);
   if (settable) conf.rxmode.mtu = settings.mtu;
   if (const int error = rte_eth_dev_configure(dpdk_port_, rx_queues_, tx_queues_, &conf)) {
     fail(settings, "the device refuses " + std::to_string(rx_queues_) + " queues", error);
