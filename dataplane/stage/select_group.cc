@@ -22,8 +22,12 @@ void choose_group(Burst& burst, unsigned i, const Service& service, unsigned fro
     burst.chained |= 1ull << i;
     return;
   }
-  if (newest == kNoMember) return burst.drop(i, DropReason::kNoLiveDip);
-  burst.group[i] = service.first_group + newest;
+  // Where nobody takes new flows, old ones may still have their DIP: a group of an older map decides.
+  std::uint16_t last = newest;
+  for (unsigned n = service.older_count; last == kNoMember && n > 0; --n)
+    last = service.older_groups[n - 1][slot];
+  if (last == kNoMember) return burst.drop(i, DropReason::kNoLiveDip);
+  burst.group[i] = service.first_group + last;
 }
 
 }  // namespace
