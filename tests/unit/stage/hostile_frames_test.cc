@@ -17,7 +17,6 @@ namespace sluice::test {
 namespace {
 
 constexpr unsigned kFrames = 1'000'000;
-constexpr unsigned kFrames = 250'000;  // of which through all stages of a worker, whose checks take longer
 
 // A packet buffer around a frame's bytes, without a pool.
 struct Wrapped {
