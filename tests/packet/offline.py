@@ -38,7 +38,8 @@ def service(name, vip, dips, protocol="tcp", port=80, **more):
 
 
 def configuration(directory, services, workers=ONE_CORE, capture="in.pcap", eal=(), port=""):
-    arguments = ["--in-memory", "--no-pci", "--no-telemetry", f"--file-prefix=sluice-{os.getpid()}-{next(_numbers)}", *eal]
+    prefix = f"--file-prefix=sluice-{os.getpid()}-{next(_numbers)}"
+    arguments = ["--in-memory", "--no-pci", "--no-telemetry", prefix, *eal]
     return f"""control: {{ socket = "{directory}/sock"; metrics = ""; }};
 dataplane: {{
   eal = {json.dumps(arguments)};
@@ -82,10 +83,15 @@ def read_capture(path):
 # --- the program ------------------------------------------------------------------------------------------------------
 
 
-def run_sluiced(*arguments, timeout_s=END_S):
+def surroundings(directory):
+    """EAL makes a directory for each prefix, even --in-memory, and leaves it: it shall be one of the test's own."""
+    return {**os.environ, "RUNTIME_DIRECTORY": str(directory)}
+
+
+def run_sluiced(directory, *arguments, wrapper=()):
     """sluiced to its end: for starts that are to fail."""
-    argv = [str(BUILD / "sluiced"), *map(str, arguments)]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s)
+    argv = [*map(str, wrapper), str(BUILD / "sluiced"), *map(str, arguments)]
+    return subprocess.run(argv, env=surroundings(directory), capture_output=True, text=True, timeout=END_S)
 
 
 class Offline:
@@ -129,7 +135,9 @@ class Offline:
         self.log_path = self.directory / "sluiced.log"
         with self.log_path.open("wb") as log:
             argv = [str(BUILD / "sluiced"), "-c", str(self.config)]
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                argv, env=surroundings(self.directory), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def kill(self):
         if self.process.poll() is None:

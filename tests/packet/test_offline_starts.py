@@ -2,11 +2,10 @@
 # Copyright The Sluice Authors
 """Starts of sluiced that must fail, with the exit code and the sentence that help."""
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from offline import BUILD, configuration, run_sluiced, service, write_capture
+from offline import configuration, run_sluiced, service, write_capture
 
 VIP = "203.0.113.10"
 SERVICES = [service("web", VIP, ["10.1.0.11"]), service("dns", "203.0.113.53", ["10.2.0.12"], "udp", 53)]
@@ -26,7 +25,7 @@ def one_sentence(done):
 
 
 def test_check_says_that_a_right_file_is_right(tmp_path):
-    done = run_sluiced("-c", write_config(tmp_path), "--check")
+    done = run_sluiced(tmp_path, "-c", write_config(tmp_path), "--check")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out.pcap").exists(), "--check touched the port"
 
@@ -46,7 +45,7 @@ def test_check_names_file_and_line_of_what_is_wrong(tmp_path, wrong):
     file = write_config(tmp_path, lambda text: text.replace(right, changed, 1))
     line = next(number for number, row in enumerate(file.read_text().splitlines(), 1) if changed in row)
     for arguments in (("--check",), ()):  # a start says the same and touches nothing either
-        done = run_sluiced("-c", file, *arguments)
+        done = run_sluiced(tmp_path, "-c", file, *arguments)
         assert done.returncode == 2, done.stderr
         said = re.match(rf"{re.escape(str(file))}:(\d+): (.+)", done.stderr)
         assert said and word in said[2], done.stderr
@@ -55,21 +54,21 @@ def test_check_names_file_and_line_of_what_is_wrong(tmp_path, wrong):
 
 
 def test_a_file_that_is_not_there_is_wrong_use(tmp_path):
-    done = run_sluiced("-c", tmp_path / "absent.conf", "--check")
+    done = run_sluiced(tmp_path, "-c", tmp_path / "absent.conf", "--check")
     assert done.returncode == 2
     assert "absent.conf" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--frobnicate"], [], ["-c"]], ids=["unknown", "none", "no file"])
-def test_wrong_options_are_wrong_use(arguments):
-    done = run_sluiced(*arguments)
+def test_wrong_options_are_wrong_use(tmp_path, arguments):
+    done = run_sluiced(tmp_path, *arguments)
     assert done.returncode == 2 and done.stderr.strip()
 
 
 def test_a_device_that_is_not_there_ends_the_start_with_one_sentence(tmp_path):
     device = "net_af_packet0,iface=sluice-absent"
     file = write_config(tmp_path, lambda text: re.sub(r"net_pcap0,[^\"]*", device, text))
-    done = run_sluiced("-c", file)
+    done = run_sluiced(tmp_path, "-c", file)
     assert done.returncode == 1, done.stderr
     said = one_sentence(done)
     assert "uplink" in said and "sluice-absent" in said, said
@@ -77,7 +76,7 @@ def test_a_device_that_is_not_there_ends_the_start_with_one_sentence(tmp_path):
 
 def test_a_capture_that_is_not_there_ends_the_start_with_one_sentence(tmp_path):
     file = write_config(tmp_path, capture="absent.pcap")
-    done = run_sluiced("-c", file)
+    done = run_sluiced(tmp_path, "-c", file)
     assert done.returncode == 1, done.stderr
     said = one_sentence(done)
     assert "absent.pcap" in said and "not permitted" not in said, said  # the driver's -1 is no EPERM
@@ -99,8 +98,7 @@ def test_a_start_without_hugepages_says_what_would_help(tmp_path):
     (tmp_path / "meminfo").write_text(re.sub(r"(HugePages_\w+:).*", r"\1 0", Path("/proc/meminfo").read_text()))
     # --in-memory takes pages from the kernel without asking what there is.
     file = write_config(tmp_path, lambda text: text.replace('"--in-memory"', '"--no-shconf"'))
-    argv = ["unshare", "-m", "sh", "-c", WITHOUT_HUGEPAGES, "sh", tmp_path, BUILD / "sluiced", "-c", file]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    done = run_sluiced(tmp_path, "-c", file, wrapper=["unshare", "-m", "sh", "-c", WITHOUT_HUGEPAGES, "sh", tmp_path])
     assert done.returncode == 1, done.stderr
     said = one_sentence(done)
     assert "no hugepages" in said and "vm.nr_hugepages" in said and "--no-huge" in said, said
