@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
 // sluiced, the appliance. It reads top to bottom: configuration, EAL and ports, maps, the kernel's tables,
-// workers, the socket and the metrics page, and then it runs until it is told to stop.
+// workers, the socket and the metrics page, health, and then it runs until it is told to stop.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
@@ -19,11 +19,13 @@
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
 #include "control/config/parse.h"
+#include "control/health/monitor.h"
 #include "control/machine.h"
 #include "control/maps/live.h"
 #include "control/metrics/http.h"
 #include "control/neighbor/kernel.h"
 #include "control/rpc/appliance.h"
+#include "control/rpc/health.h"
 #include "control/rpc/server.h"
 
 namespace sluice {
@@ -76,6 +78,7 @@ class Sluiced {
         machine_(model.dataplane, key_),
         kernel_(make_kernel_tables(model.dataplane)),
         live_(model, surroundings(model)),
+        health_(make_health_monitor()),
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
     configure_interfaces();
@@ -206,6 +209,20 @@ class Sluiced {
     kernel_->watch(std::move(destinations));
   }
 
+  // From verdict to packets in one step: each one is a publication.
+  std::unique_ptr<health::Monitor> make_health_monitor() {
+    health::Options options;
+    options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    return std::make_unique<health::Monitor>(
+        io_,
+        [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
+          live_.set_health(service, dip, healthy);
+          spdlog::log(healthy ? spdlog::level::info : spdlog::level::warn, "service {}: DIP {} is {}: {}",
+                      service, dip, healthy ? "up" : "down", why);
+        },
+        std::move(options));
+  }
+
   void fill_appliance() {
     appliance_.ports = machine_.port_facts();
     appliance_.workers = machine_.worker_facts();
@@ -234,6 +251,7 @@ class Sluiced {
     if (actions.empty()) return done;
     if (const auto refused = live_.replace(config::apply(live_.model(), actions), options))
       throw rpc::Error(*refused);
+    health_->configure(live_.model().services);
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
     return done;
@@ -251,6 +269,7 @@ class Sluiced {
     rpc::add_transition(router_, appliance_);
     rpc::add_flow(router_, appliance_);
     rpc::add_elephant(router_, appliance_);
+    rpc::add_health(router_, [this] { return health_->rows(); });
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;
@@ -262,7 +281,10 @@ class Sluiced {
     if (control.metrics.empty()) return;
     const auto at = config::parse_address_port(control.metrics);
     metrics_ = std::make_unique<metrics::MetricsServer>(
-        io_, to_string(at->address), at->port, [this] { return rpc::render_metrics(appliance_); },
+        io_, to_string(at->address), at->port,
+        [this] {
+          return rpc::render_metrics(appliance_) + rpc::render_health(health_->rows(), health_->stats());
+        },
         [this] { return appliance_.ready; });
   }
 
@@ -304,6 +326,7 @@ class Sluiced {
       spdlog::info("hash key {} was made at random; other MUXes of this VIP need the same one in hash_key",
                    appliance_.hash_key_id);
     }
+    health_->configure(live_.model().services);
     appliance_.ready = true;
     spdlog::info("ready");
     sd_notify(0, "READY=1");
@@ -342,6 +365,7 @@ class Sluiced {
   Machine machine_;
   std::unique_ptr<neighbor::KernelTables> kernel_;
   maps::Live live_;
+  std::unique_ptr<health::Monitor> health_;
   metrics::Totals totals_;
   metrics::Rates rates_;
   rpc::Appliance appliance_;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "control/metrics/text.h"
+
 namespace sluice::rpc {
 
 using nlohmann::json;
@@ -67,7 +69,8 @@ void add_health(Router& router, HealthRows rows) {
               }});
 }
 
-void write_health(metrics::Text& text, const std::vector<health::Row>& rows, const health::Stats& stats) {
+std::string render_health(const std::vector<health::Row>& rows, const health::Stats& stats) {
+  metrics::Text text;
   text.gauge("sluice_dip_healthy", "1 when the probes let the DIP have packets.");
   for (const health::Row& row : rows)
     text.sample({{"service", row.service}, {"dip", row.address}}, row.healthy ? 1 : 0);
@@ -79,6 +82,7 @@ void write_health(metrics::Text& text, const std::vector<health::Row>& rows, con
   text.sample({}, stats.not_counted);
   text.gauge("sluice_health_waiting", "Probes that wait for a socket.");
   text.sample({}, stats.waiting);
+  return text.take();
 }
 
 }  // namespace sluice::rpc

@@ -4,10 +4,10 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "control/health/monitor.h"
-#include "control/metrics/text.h"
 #include "control/rpc/router.h"
 
 namespace sluice::rpc {
@@ -17,7 +17,7 @@ using HealthRows = std::function<std::vector<health::Row>()>;
 // Registers `health.list`.
 void add_health(Router& router, HealthRows rows);
 
-// The health families of /metrics.
-void write_health(metrics::Text& text, const std::vector<health::Row>& rows, const health::Stats& stats);
+// The health families of the page of /metrics.
+std::string render_health(const std::vector<health::Row>& rows, const health::Stats& stats);
 
 }  // namespace sluice::rpc

@@ -60,9 +60,7 @@ TEST(HealthList, CanBeAskedForOneService) {
 }
 
 TEST(HealthMetrics, TellWhoIsHealthyAndHowTheProbesFare) {
-  metrics::Text text;
-  write_health(text, two_rows(), {.asked = 30, .failed = 4, .not_counted = 1});
-  const std::string page = text.take();
+  const std::string page = render_health(two_rows(), {.asked = 30, .failed = 4, .not_counted = 1});
   for (const char* line : {"sluice_dip_healthy{service=\"web\",dip=\"10.1.0.11\"} 1\n",
                            "sluice_dip_healthy{service=\"tls\",dip=\"10.1.0.12:8080\"} 0\n",
                            "sluice_health_probes_total 30\n", "sluice_health_failures_total 4\n",
