@@ -20,6 +20,7 @@ namespace {
 constexpr unsigned kOutboxPackets = 4096;
 constexpr std::uint64_t kKernelPacketsPerS = 20'000,
                         kKernelPacketsAtOnce = 1'000;  // a port's punts by one worker
+constexpr std::uint64_t kIdleHousekeepingPerS = 2'000;
 constexpr unsigned kFragmentLifeMs = 1'000, kFragmentHoldMs = 200;
 constexpr std::chrono::microseconds kAnswerPoll{200};
 
@@ -124,6 +125,7 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     settings.notes_from.push_back(notes_[other * n + index].get());
   }
   const std::uint64_t hz = rte_get_tsc_hz();
+  settings.idle_housekeeping_tsc = hz / kIdleHousekeepingPerS;
   settings.fragments.life_tsc = hz / 1000 * kFragmentLifeMs;
   settings.fragments.hold_tsc = hz / 1000 * kFragmentHoldMs;
   const auto tier1_before =

@@ -29,7 +29,6 @@ constexpr unsigned kNotesPerTurn = 32, kElephantsPerTurn = 8;
 constexpr std::uint32_t kFlowsAgedPerTurn = 256;      // entries looked at
 constexpr unsigned kGroupsPerTurn = 64;               // passed over on the way to one of this worker's
 constexpr unsigned kHousekeepEvery = 64;              // turns under load
-constexpr std::uint64_t kHousekeepsPerIdleS = 2'000;  // and without
 constexpr long kRestNs = 80'000;  // with what the kernel adds, a packet waits 100 us at most
 constexpr unsigned kPollsBeforeRestUs = 50;
 constexpr unsigned kDrainLimitMs = 500;
@@ -135,6 +134,8 @@ unsigned Worker::deliver_handed(const Snapshot& tables) noexcept {
     if (count == 0) continue;
     burst_.begin(count);
     take_over(burst_, tables);
+    // A newer snapshot may have another owner for the group.
+    hand_over(burst_, tables, settings_.index, settings_.hand_to.data());
     deliver(burst_, tables, from);
     ring->mark_done(count);
     found += count;
@@ -246,7 +247,7 @@ void Worker::check_rss(const RxQueue& queue, const Snapshot& tables) noexcept {
 
 void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
   const bool due = found != 0 ? counters_.turns.get() % kHousekeepEvery == 0
-                              : now_tsc_ - housekept_tsc_ >= rte_get_tsc_hz() / kHousekeepsPerIdleS;
+                              : now_tsc_ - housekept_tsc_ >= settings_.idle_housekeeping_tsc;
   if (!due) return;
   housekept_tsc_ = now_tsc_;
   answer_rate_.refill(now_tsc_);

@@ -29,6 +29,7 @@ struct RxQueue {
 struct WorkerSettings {
   unsigned index = 0, lcore = 0;
   bool adaptive_idle = true;
+  std::uint64_t idle_housekeeping_tsc = 0;  // without packets, how long between two looks around
   std::vector<RxQueue> receive;
   std::vector<PortLane> lanes;  // by port
   bool tier1 = true, tier2 = true;
