@@ -147,6 +147,15 @@ const Section<Service>& service_keys() {
           word("flow_types", &Service::flow_types,
                "Which flows get an entry: `type1`, those that open by a packet that says so (TCP SYN, SCTP "
                "INIT, …); `type2`, those whose first packet looks like any other (UDP, …); or both."),
+          word("flow_key", &Service::flow_key,
+               "What of a packet tells flows apart: the same words as for `hash_fields`, and at least as "
+               "much. "
+               "With `source` all that a client sends is one flow."),
+          word("flow_start", &Service::flow_start,
+               "Which packets say that a flow begins: `handshake` (TCP SYN, SCTP INIT), besides these the "
+               "create requests of `gtp-c`; or the accounting of `radius` and the requests of `dhcp`, and "
+               "then "
+               "a flow is a subscriber's."),
           with_rule(number("flows", &Service::flows, 0, rules::kMaxFlows,
                            "Entries of each group's flow table. 0: a share of `dataplane.flows`."),
                     [](const Service& s) { return rules::flow_entries(s.flows); }),

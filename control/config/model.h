@@ -92,7 +92,8 @@ enum class Scheduler : std::uint8_t {
 };
 enum class Encapsulation : std::uint8_t { kIpIp, kGue };
 enum class OuterSource : std::uint8_t { kMux, kClient, kPrefix };
-enum class FlowTypes : std::uint8_t { kBoth, kType1, kType2 };  // B5
+enum class FlowTypes : std::uint8_t { kBoth, kType1, kType2 };              // B5
+enum class FlowStart : std::uint8_t { kHandshake, kGtpC, kRadius, kDhcp };  // B3, B15
 enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
 enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
 enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent, kAgentCheck };
@@ -122,8 +123,8 @@ struct Health {
   std::string path = "/", host = {}, expect = {};
   unsigned interval_ms = 2000, timeout_ms = 1000, failures = 3, successes = 2;
   std::string payload = {};  // what udp and agent-check send
-  bool persistent = false;  // one connection for many probes
-  bool panic = true;        // all DIPs dead at once: the last good ones stay
+  bool persistent = false;   // one connection for many probes
+  bool panic = true;         // all DIPs dead at once: the last good ones stay
   friend bool operator==(const Health&, const Health&) = default;
 };
 
@@ -161,6 +162,8 @@ struct Service {
   Transition transition;
   UnknownFlow unknown_flow = UnknownFlow::kHash;
   FlowTypes flow_types = FlowTypes::kBoth;
+  HashFields flow_key = HashFields::kFiveTuple;  // what tells flows apart; at least hash_fields
+  FlowStart flow_start = FlowStart::kHandshake;
   std::uint32_t flows = 0;  // entries of each group's flow table, per address family; 0 = a share
   Timeouts timeouts;
   ElephantThreshold elephant;
@@ -181,8 +184,8 @@ inline bool operator==(const Service& a, const Service& b) {
          a.encapsulation == b.encapsulation && a.gue_port == b.gue_port && a.outer_source == b.outer_source &&
          a.outer_prefix4 == b.outer_prefix4 && a.outer_prefix6 == b.outer_prefix6 && a.groups == b.groups &&
          a.health == b.health && a.transition == b.transition && a.unknown_flow == b.unknown_flow &&
-         a.flow_types == b.flow_types && a.flows == b.flows && a.timeouts == b.timeouts &&
-         a.elephant == b.elephant;
+         a.flow_types == b.flow_types && a.flow_key == b.flow_key && a.flow_start == b.flow_start &&
+         a.flows == b.flows && a.timeouts == b.timeouts && a.elephant == b.elephant;
 }
 
 }  // namespace sluice::config

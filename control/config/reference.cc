@@ -62,6 +62,8 @@ constexpr const char* kRules = R"(
 - `outer_source = "prefix"` needs a prefix for each address family among the DIPs, `"client"` needs DIPs of the VIP's
   family.
 - A `scheduler` other than `hash` needs `stickiness = "flow"`: only a flow table remembers its choices.
+- `flow_key` takes at least what `hash_fields` takes. `flow_start = "gtp-c"` needs `protocol = "udp"`; `"radius"` and
+  `"dhcp"` need `protocol = "any"`, `flow_key = "source"`, and another `outer_source` than `"client"`; `"dhcp"` is for IPv4.
 - The `worker` of a group is the lcore of a worker with `tier2`.
 - A probe by `tcp`, `udp`, `http`, `https` or `agent-check` finds its port in `health`, in the service, or in every DIP.
 )";

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "control/config/address_port.h"
+#include "control/config/judge_flows.h"
 #include "control/config/keys.h"
 #include "control/config/rules.h"
 #include "dataplane/door/counters.h"
@@ -299,6 +300,7 @@ void judge_service(Report& report, const std::string& path, const Service& servi
                       "scheduler = \"hash\", or stickiness = \"flow\"",
                   {path + ".scheduler", path + ".stickiness"});
   judge_outer_source(report, path, service);
+  judge_flows(report, path, service);
 }
 
 void judge_services(Report& report, const Model& model) {

@@ -66,6 +66,15 @@ std::span<const Word<FlowTypes>> words() {
 }
 
 template <>
+std::span<const Word<FlowStart>> words() {
+  static constexpr Word<FlowStart> kWords[] = {{FlowStart::kHandshake, "handshake"},
+                                               {FlowStart::kGtpC, "gtp-c"},
+                                               {FlowStart::kRadius, "radius"},
+                                               {FlowStart::kDhcp, "dhcp"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<UnknownFlow>> words() {
   static constexpr Word<UnknownFlow> kWords[] = {
       {UnknownFlow::kHash, "hash"}, {UnknownFlow::kDrop, "drop"}, {UnknownFlow::kReset, "reset"}};

@@ -19,7 +19,7 @@ struct Word {
 };
 
 // All words of a choice, the default first. Defined for Idle, Protocol, Stickiness, HashFields, Scheduler,
-// Encapsulation, OuterSource, FlowTypes, UnknownFlow, AtDeadline and HealthType.
+// Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline and HealthType.
 template <class E>
 std::span<const Word<E>> words();
 
@@ -39,6 +39,8 @@ template <>
 std::span<const Word<OuterSource>> words();
 template <>
 std::span<const Word<FlowTypes>> words();
+template <>
+std::span<const Word<FlowStart>> words();
 template <>
 std::span<const Word<UnknownFlow>> words();
 template <>

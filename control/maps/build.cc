@@ -6,8 +6,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "control/maps/policy.h"
 #include "dataplane/door/counters.h"
-#include "dataplane/table/flow.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
 
@@ -219,25 +219,8 @@ class Builder {
     directory_.services.push_back({.name = service.name, .id = *id});
     for (const PlannedGroup& group : planned.groups) add_group(planned, group);
     if (out.group_count > 1) choose_groups(out, planned);
+    snapshot_->has_special_services |= out.is_special();
     snapshot_->services.push_back(out);
-  }
-
-  static void set_policy(Service& out, const config::Service& service) {
-    out.hash_fields = service.hash_fields;
-    out.protocol = static_cast<std::uint8_t>(service.protocol);
-    out.sticky = service.stickiness == config::Stickiness::kFlow;
-    out.type1 = service.flow_types != config::FlowTypes::kType2;
-    out.type2 = service.flow_types != config::FlowTypes::kType1;
-    out.reset_at_deadline = service.transition.at_deadline == config::AtDeadline::kReset;
-    out.unknown_flow = service.unknown_flow == config::UnknownFlow::kDrop    ? UnknownFlow::kDrop
-                       : service.unknown_flow == config::UnknownFlow::kReset ? UnknownFlow::kReset
-                                                                             : UnknownFlow::kMap;
-    if (!out.sticky) return;
-    out.elephant_window_bytes = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(service.elephant.bytes_per_s / Flow::kWindowsPerSecond, ~0u));
-    // The table counts to 65,535 packets a window.
-    out.elephant_window_packets = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(service.elephant.packets_per_s / Flow::kWindowsPerSecond, 65'535));
   }
 
   // Tier 1: the newest map, and those that known flows may still rely on.

@@ -64,7 +64,25 @@ void Live::publish(std::unique_ptr<const Snapshot> snapshot) {
   if (listener_) listener_();
 }
 
+// What a table is keyed by cannot change under the flows in it.
+std::optional<std::string> Live::refuse_other_keys(const config::Model& next) const {
+  for (const config::Service& service : model_.services) {
+    const config::Service* successor = find(next, service.name);
+    if (!successor) continue;
+    const char* key = service.flow_key != successor->flow_key                         ? "flow_key"
+                      : service.flow_start != successor->flow_start                   ? "flow_start"
+                      : service.vip.address.is_v4() != successor->vip.address.is_v4() ? "the address family"
+                                                                                      : nullptr;
+    if (key) {
+      return std::string(key) + " of service " + service.name +
+             " cannot change under its flows: remove the service, then add it anew";
+    }
+  }
+  return {};
+}
+
 std::optional<std::string> Live::replace(config::Model next, const ChangeOptions& options) {
+  if (auto refused = refuse_other_keys(next)) return refused;
   History history = history_;
   const auto before = before_;
   for (const config::Service& service : model_.services) before_.try_emplace(service.name, service);

@@ -101,6 +101,7 @@ class Live {
   std::shared_ptr<GroupState> state_of(const PlannedService& service, const PlannedGroup& group);
   [[nodiscard]] unsigned owner_of(const PlannedService& service, const PlannedGroup& group) const;
   [[nodiscard]] FlowTable::Limits limits_of(const config::Service& service) const;
+  [[nodiscard]] std::optional<std::string> refuse_other_keys(const config::Model& next) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
 
   config::Model model_;

@@ -61,7 +61,7 @@ bool write_error(const Burst& burst, unsigned i, const Complaint& complaint, rte
   const Reply reply = begin_reply(burst, i, icmp_bytes, m);
   if (!reply.ip) return false;
 
-  const IpAddress& client = burst.key[i].source;
+  const IpAddress client = sender_of(burst, i);
   const std::uint8_t protocol = v6 ? kProtoIcmpv6 : kProtoIcmp;
   write_reply_ip(reply, complaint.source, client, protocol, icmp_bytes);
   IcmpHeader icmp{};

@@ -32,8 +32,8 @@ struct Layout {  // where things are in a frame; offsets in bytes from its start
     kEcho = 8,           // ICMP or ICMPv6 echo request
     kIcmpError = 16,     // the key is that of the flow it speaks of
     kDontFragment = 32,  // DF, or IPv6
-    kOpensFlow = 64,     // says by itself that a flow begins (TCP SYN, SCTP INIT)
-    kCloses = 128,       // says that it ends (TCP FIN or RST, SCTP SHUTDOWN or ABORT)
+    kOpensFlow = 64,     // says by itself that a flow begins (TCP SYN, SCTP INIT; read_control)
+    kCloses = 128,       // says that it ends (TCP FIN or RST, SCTP SHUTDOWN or ABORT; read_control)
   };
   std::uint16_t l3 = 0, l4 = 0;
   std::uint16_t ip_bytes = 0;  // IP header to end of packet, without Ethernet padding

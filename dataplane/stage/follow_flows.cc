@@ -3,6 +3,7 @@
 #include <rte_prefetch.h>
 
 #include <algorithm>
+#include <new>
 
 #include "dataplane/stage/scheduler.h"
 #include "dataplane/stage/stages.h"
@@ -16,11 +17,18 @@ bool has_handshake(std::uint8_t protocol) {
   return protocol == kProtoTcp || protocol == kProtoSctp;
 }
 
+// Do flows of such packets begin by one that says so?
+bool is_announced(const Service& service, const FlowKey& key) {
+  if (service.has_subscribers() || has_handshake(key.protocol)) return true;
+  return service.flow_start == FlowStart::kGtpC && key.protocol == kProtoUdp &&
+         key.destination_port == service.control_port;
+}
+
 // Does this packet, whose flow is in no table, begin one? (B3, B4, B5)
-bool opens(const Service& service, const Layout& layout, std::uint8_t protocol) {
+bool opens(const Service& service, const Layout& layout, const FlowKey& key) {
   if (layout.is(Layout::kIcmpError)) return false;
   if (service.type1 && layout.is(Layout::kOpensFlow)) return true;
-  return service.type2 && !(has_handshake(protocol) && service.type1);
+  return service.type2 && !(service.type1 && is_announced(service, key));
 }
 
 FlowPacket packet_of(const Layout& layout) {
@@ -41,9 +49,8 @@ class Follower {
   // Every packet of `mask` is of this group.
   void follow(std::uint64_t mask) {
     const Service& service = service_of(static_cast<unsigned>(std::countr_zero(mask)));
-    hash_whole_keys(service, mask);
-    std::uint64_t found =
-        desk_.dry ? peek(mask) : state_.flows.find(burst_.key.data(), hashes_, mask, flow_, now_);
+    take_keys(service, mask);
+    std::uint64_t found = desk_.dry ? peek(mask) : state_.flows.find(keys_, hashes_, mask, flow_, now_);
     // A new connection under the key of one that has ended here belongs to the newest map's group, and so
     // does a flow whose DIP is gone where nobody stands in.
     for_each(found & burst_.chained, [&](unsigned i) {
@@ -69,13 +76,18 @@ class Follower {
   const Service& service_of(unsigned i) const { return tables_.services[burst_.service[i]]; }
   FlowEvents& events(const Service& service) const { return desk_.counters.events[service.counter]; }
 
-  // Entries are told apart by the whole key, whatever the service hashes to choose a slot.
-  void hash_whole_keys(const Service& service, std::uint64_t mask) {
-    if (service.hash_fields == HashFields::kFiveTuple) {
-      hashes_ = burst_.slot_hash.data();
-      return;
+  // Entries are told apart by what the service calls a flow, whatever it hashes to choose a slot.
+  void take_keys(const Service& service, std::uint64_t mask) {
+    keys_ = burst_.key.data();
+    hashes_ = burst_.slot_hash.data();
+    if (service.flow_key != HashFields::kFiveTuple) [[unlikely]] {
+      for_each(mask,
+               [&](unsigned i) { new (&own_keys_.key[i]) FlowKey(only(burst_.key[i], service.flow_key)); });
+      keys_ = own_keys_.key;
     }
-    hash_burst(tables_.slot_hash, burst_.key.data(), HashFields::kFiveTuple, mask, own_hashes_);
+    if (service.hash_fields == service.flow_key) [[likely]]
+      return;
+    hash_burst(tables_.slot_hash, burst_.key.data(), service.flow_key, mask, own_hashes_);
     hashes_ = own_hashes_;
   }
 
@@ -83,7 +95,7 @@ class Follower {
     std::uint64_t found = 0;
     for_each(mask, [&](unsigned i) {
       // A dry run only reads, though the bulk interface is not const.
-      flow_[i] = const_cast<Flow*>(state_.flows.peek(burst_.key[i], hashes_[i], now_));
+      flow_[i] = const_cast<Flow*>(state_.flows.peek(keys_[i], hashes_[i], now_));
       found |= std::uint64_t{flow_[i] != nullptr} << i;
     });
     return found;
@@ -185,8 +197,7 @@ class Follower {
   // A packet of a flow that is not in the table.
   void begin(unsigned i, const Service& service) {
     if (service.sticky)
-      return opens(service, burst_.layout[i], burst_.key[i].protocol) ? place(i, service)
-                                                                      : unknown(i, service);
+      return opens(service, burst_.layout[i], burst_.key[i]) ? place(i, service) : unknown(i, service);
     if (inserted_ && known_by_now(i)) return;
     // Stateless: only what a transition moved is remembered, and only flows that say that they are new (A7).
     const bool moved = group_.composed || newest(i) != by_oldest_maps(i, service);
@@ -202,7 +213,7 @@ class Follower {
   void remember(unsigned i, std::uint32_t target, const Service& service) {
     if (target == kNoTarget || desk_.dry) return go_to(i, target);
     const std::uint32_t id = tables_.targets[target].counter;
-    const auto opened = state_.flows.insert(burst_.key[i], hashes_[i], id, now_);
+    const auto opened = state_.flows.insert(keys_[i], hashes_[i], id, now_);
     if (!opened.flow) {
       // Later packets of this flow will be unknown, and follow the base map: so does its first.
       events(service).untracked.add(1);
@@ -221,7 +232,7 @@ class Follower {
 
   // An earlier packet of this burst may have opened the flow just now.
   bool known_by_now(unsigned i) {
-    const Flow* flow = state_.flows.peek(burst_.key[i], hashes_[i], now_);
+    const Flow* flow = state_.flows.peek(keys_[i], hashes_[i], now_);
     if (!flow) return false;
     const std::uint32_t target = tables_.find_target(flow->target);
     if (target == kNoTarget) return false;
@@ -250,7 +261,12 @@ class Follower {
   const Group& group_;
   GroupState& state_;
   const std::uint32_t now_;
+  const FlowKey* keys_ = nullptr;
   const std::uint64_t* hashes_ = nullptr;
+  union Keys {  // written where they are needed only
+    Keys() {}
+    FlowKey key[kBurstPackets];
+  } own_keys_;
   std::uint64_t own_hashes_[kBurstPackets];
   Flow* flow_[kBurstPackets];
   std::uint64_t erase_ = 0;

@@ -21,6 +21,13 @@ struct Reply {
   std::uint8_t* payload = nullptr;  // behind it
 };
 
+// Who is told. The key's source may be a subscriber of whom the packet only speaks.
+inline IpAddress sender_of(const Burst& burst, unsigned i) {
+  const Layout& layout = burst.layout[i];
+  if (layout.is(Layout::kV6)) return IpAddress::v6(burst.at<Ipv6Header>(i, layout.l3)->source.data());
+  return IpAddress::v4(burst.at<Ipv4Header>(i, layout.l3)->source);
+}
+
 // Appends room for an answer to packet i, of `payload_bytes` behind the IP header, to the empty buffer `m`,
 // and writes the link layer: back to the neighbour that the packet came from, with its tag.
 inline Reply begin_reply(const Burst& burst, unsigned i, unsigned payload_bytes, rte_mbuf* m) {

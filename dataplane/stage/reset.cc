@@ -33,11 +33,11 @@ bool write_reset(const Burst& burst, unsigned i, rte_mbuf* m) {
     tcp.flags |= TcpHeader::kAck;
     tcp.acknowledgement.set(theirs.sequence.value() + segment_length(theirs, layout));
   }
-  const FlowKey& key = burst.key[i];
+  const IpAddress &vip = burst.key[i].destination, client = sender_of(burst, i);
   std::array<std::uint8_t, sizeof tcp> bytes;
   std::memcpy(bytes.data(), &tcp, sizeof tcp);
-  tcp.checksum = finish(pseudo_sum(key.destination, key.source, kProtoTcp, sizeof tcp) + partial_sum(bytes));
-  write_reply_ip(reply, key.destination, key.source, kProtoTcp, sizeof tcp);
+  tcp.checksum = finish(pseudo_sum(vip, client, kProtoTcp, sizeof tcp) + partial_sum(bytes));
+  write_reply_ip(reply, vip, client, kProtoTcp, sizeof tcp);
   std::memcpy(reply.payload, &tcp, sizeof tcp);
   return true;
 }

@@ -3,10 +3,10 @@
 // A packet's way through Sluice: each stage is one function over a burst, in one file of its name. They run
 // in the order of this page; the worker's loop calls them so and does nothing else.
 //
-//   tier 1: receive -> parse -> join_fragments -> match_service -> find_elephants -> select_group ->
-//   hand_over tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate ->
-//   next_hop
-//           -> transmit;   on the side: answer, punt, release
+//   tier 1: receive -> parse -> join_fragments -> match_service -> read_control -> find_elephants ->
+//           select_group -> hand_over
+//   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate ->
+//           next_hop -> transmit;   on the side: answer, punt, release
 //
 // No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
 // for `explain`, which runs them on a burst of its own.
@@ -50,6 +50,11 @@ void join_fragments(Burst& burst, const Snapshot& tables, FragmentTable& fragmen
 // MUX's own addresses; drops what no service wants.
 void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counters,
                    TokenBucket& answer_rate) noexcept;
+
+// Reads layout, key, service. For services whose flows are not 5-tuples that begin by a handshake: writes the
+// flags kOpensFlow and kCloses of layout, by what RADIUS, DHCP or GTP-C messages say, and key.source where
+// that is a subscriber's. From here on key.source is whose flow it is, not who sent the packet.
+void read_control(Burst& burst, const Snapshot& tables) noexcept;
 
 // Reads key, service. Writes group, and hash where a service has more than one group. Tier 1: no state (B1).
 // `rss_trusted`: the packets' RSS values were found equal to the software hash on this port.

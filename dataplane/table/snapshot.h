@@ -95,6 +95,15 @@ static_assert(sizeof(Group) == 64);
 // What becomes of a packet that opens no flow and belongs to none that is known (B3).
 enum class UnknownFlow : std::uint8_t { kMap, kDrop, kReset };
 
+// Which packets say by themselves that a flow begins (B3, B15). TCP SYN and SCTP INIT always do, unless the
+// flows are subscribers.
+enum class FlowStart : std::uint8_t {
+  kHandshake,
+  kGtpC,    // GTP-C's create requests too
+  kRadius,  // RADIUS accounting, and nothing else: a flow is all that one subscriber sends
+  kDhcp,    // the same by DHCP requests
+};
+
 // More changes of tier 1 at a time than this, and the oldest is given up.
 inline constexpr unsigned kMostOlderMaps = 3;
 
@@ -108,6 +117,9 @@ struct Service {
   std::uint8_t older_count = 0;
   std::uint32_t counter = 0;  // stable id; index of WorkerCounters::service
   HashFields hash_fields = HashFields::kFiveTuple;
+  HashFields flow_key = HashFields::kFiveTuple;  // what tells flows apart: hash_fields, or more
+  FlowStart flow_start = FlowStart::kHandshake;
+  Big16 control_port;         // where the messages of flow_start come to
   std::uint8_t protocol = 0;  // 0 = any
   bool sticky = false;        // every flow has an entry; else only those that a transition moved
   bool type1 = true;          // TCP SYN and the like open flows; other packets of such protocols do not (B3)
@@ -116,6 +128,14 @@ struct Service {
   UnknownFlow unknown_flow = UnknownFlow::kMap;
   // Elephants (B11): above either, in one window of flow.h, a flow moves to tier 1. 0 = never.
   std::uint32_t elephant_window_bytes = 0, elephant_window_packets = 0;
+
+  [[nodiscard]] bool has_subscribers() const {
+    return flow_start == FlowStart::kRadius || flow_start == FlowStart::kDhcp;
+  }
+  // Its packets pass read_control.
+  [[nodiscard]] bool is_special() const {
+    return flow_start != FlowStart::kHandshake || flow_key != HashFields::kFiveTuple;
+  }
 };
 
 // No DIP of this id is left.
@@ -126,7 +146,8 @@ struct Snapshot {
       : toeplitz(toeplitz_key), slot_hash(tier2_hash) {}
 
   std::uint64_t generation = 0;
-  ServiceTable service_table;  // packet -> index of services
+  ServiceTable service_table;         // packet -> index of services
+  bool has_special_services = false;  // any service is_special()
   std::vector<Service> services;
   std::vector<Group> groups;
   std::vector<Target> targets;

@@ -22,11 +22,21 @@ struct FlowKey {
 };
 static_assert(sizeof(FlowKey) == 40, "no hidden padding: the key is hashed and compared as bytes");
 
-// Which fields of the key a service hashes (A2).
+// Which fields of the key a service hashes (A2), and by which its flow table tells flows apart (B15).
 enum class HashFields : std::uint8_t {
   kFiveTuple,   // addresses, protocol, ports
   kThreeTuple,  // addresses, protocol
   kSource,      // source address
 };
+
+// `key` with all that `fields` leaves out as zero; the family stays.
+[[nodiscard]] inline FlowKey only(FlowKey key, HashFields fields) {
+  if (fields == HashFields::kFiveTuple) return key;
+  key.source_port = key.destination_port = Big16{};
+  if (fields == HashFields::kThreeTuple) return key;
+  key.destination = key.is_v4() ? IpAddress::v4(Big32{}) : IpAddress{};
+  key.protocol = 0;
+  return key;
+}
 
 }  // namespace sluice

@@ -94,8 +94,9 @@ void find_table(Explanation& answer, const Burst& burst, const Snapshot& tables,
   const Group& group = tables.groups[answer.group];
   answer.in_transition = group.in_transition();
   if (!group.state) return;
-  const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
-  if (const Flow* flow = group.state->flows.peek(burst.key[0], hash, now)) {
+  const FlowKey key = only(burst.key[0], tables.services[answer.service].flow_key);
+  const std::uint64_t hash = tables.slot_hash(key, tables.services[answer.service].flow_key);
+  if (const Flow* flow = group.state->flows.peek(key, hash, now)) {
     answer.known_flow = true;
     answer.flow = *flow;
     answer.now = now;
@@ -137,6 +138,7 @@ void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept
   TokenBucket answers(1, 1, rte_get_tsc_hz());
   parse(burst);
   match_service(burst, tables, scratch_, answers);
+  read_control(burst, tables);
   answer.matched = burst.live != 0;
   if (answer.matched) {
     answer.service = burst.service[0];

@@ -26,10 +26,10 @@ constexpr std::uint64_t kAnswersPerS = 10'000;  // ICMP answers of one worker
 constexpr std::uint64_t kAnswersAtOnce = 1'000;
 constexpr std::uint32_t kFragmentSetsPerTurn = 4;
 constexpr unsigned kNotesPerTurn = 32, kElephantsPerTurn = 8;
-constexpr std::uint32_t kFlowsAgedPerTurn = 256;      // entries looked at
-constexpr unsigned kGroupsPerTurn = 64;               // passed over on the way to one of this worker's
-constexpr unsigned kHousekeepEvery = 64;              // turns under load
-constexpr long kRestNs = 80'000;  // with what the kernel adds, a packet waits 100 us at most
+constexpr std::uint32_t kFlowsAgedPerTurn = 256;  // entries looked at
+constexpr unsigned kGroupsPerTurn = 64;           // passed over on the way to one of this worker's
+constexpr unsigned kHousekeepEvery = 64;          // turns under load
+constexpr long kRestNs = 80'000;                  // with what the kernel adds, a packet waits 100 us at most
 constexpr unsigned kPollsBeforeRestUs = 50;
 constexpr unsigned kDrainLimitMs = 500;
 constexpr unsigned kFileRoom = 1024;  // packets that others must have room for before a file is read on
@@ -92,6 +92,7 @@ void Worker::forward(Burst& burst, const Snapshot& tables) noexcept {
   parse(burst);
   join_fragments(burst, tables, fragments_, now_tsc_, counters_);
   match_service(burst, tables, counters_, answer_rate_);
+  read_control(burst, tables);
   find_elephants(burst, tables, elephants_, now_tsc_);
   select_group(burst, tables, trusted_);
   hand_over(burst, tables, settings_.index, settings_.hand_to.data());

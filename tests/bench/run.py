@@ -29,6 +29,7 @@ STAGES = {
     "parse": "all checks of the frame, the flow key",
     "join_fragments": "no fragment among them",
     "match_service": "the service table, counters",
+    "read_control": "flows are 5-tuples: nothing to read",
     "find_elephants": "there are none",
     "select_group": "one group: no hash",
     "hand_over": "both tiers on this core",

@@ -18,10 +18,10 @@ namespace sluice::bench {
 namespace {
 
 constexpr unsigned kRounds = 20'000;
-constexpr const char* kStages[] = {
-    "parse",       "join_fragments", "match_service", "find_elephants", "select_group",
-    "hand_over",   "hash_flows",     "follow_flows",  "select_dip",     "fit",
-    "encapsulate", "next_hop"};
+constexpr const char* kStages[] = {"parse",          "join_fragments", "match_service", "read_control",
+                                   "find_elephants", "select_group",   "hand_over",     "hash_flows",
+                                   "follow_flows",   "select_dip",     "fit",           "encapsulate",
+                                   "next_hop"};
 constexpr unsigned kStageCount = std::size(kStages);
 
 // All that a worker has, without the worker.
@@ -47,6 +47,8 @@ class Bench {
     join_fragments(burst_, tables, fragments_, stamps[0], counters_);
     stamps[k++] = stamp();
     match_service(burst_, tables, counters_, answer_rate_);
+    stamps[k++] = stamp();
+    read_control(burst_, tables);
     stamps[k++] = stamp();
     find_elephants(burst_, tables, elephants_, stamps[0]);
     stamps[k++] = stamp();

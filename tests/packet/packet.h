@@ -103,6 +103,14 @@ inline Packet packet() {
   return Packet();
 }
 
+// Payloads of control protocols, as their standards lay them out.
+Bytes radius_accounting(unsigned status, std::string_view framed_address);  // IPv6: Framed-IPv6-Prefix, /64
+Bytes dhcp_message(unsigned type, std::string_view requested, std::string_view own);  // "" = not given
+Bytes gtp1_message(unsigned type);
+Bytes gtp2_message(unsigned type);
+inline constexpr unsigned kRadiusStart = 1, kRadiusStop = 2, kRadiusInterim = 3, kDhcpRequest = 3,
+                          kDhcpRelease = 7, kCreatePdpContext = 16, kCreateSession = 32;
+
 // The frames of one datagram cut into pieces of at most `piece_bytes` of payload each (a multiple of 8), as a
 // sender or router does it; IPv6 pieces get a fragment header behind the first `unfragmentable_bytes` after
 // the fixed header.

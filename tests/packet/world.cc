@@ -7,6 +7,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "dataplane/table/group_state.h"
 #include "tests/packet/bytes.h"
 
 namespace sluice::test {
@@ -97,6 +98,26 @@ ServicePlan& ServicePlan::hash(HashFields fields) {
   hash_fields_ = fields;
   return *this;
 }
+ServicePlan& ServicePlan::remembers_flows() {
+  FlowTable::Limits limits;
+  limits.flows_v4 = limits.flows_v6 = 4096;
+  state_ = std::make_shared<GroupState>(limits, FlowObserver{});
+  return *this;
+}
+ServicePlan& ServicePlan::flows_are(HashFields fields) {
+  flow_key_ = fields;
+  return hash(fields);
+}
+ServicePlan& ServicePlan::flows_start_by(FlowStart start, std::uint16_t port) {
+  flow_start_ = start;
+  control_port_ = port;
+  return *this;
+}
+ServicePlan& ServicePlan::only_type1(UnknownFlow unknown) {
+  type2_ = false;
+  unknown_flow_ = unknown;
+  return *this;
+}
 std::vector<std::string> ServicePlan::dips() const {
   std::vector<std::string> up;
   for (const auto& group : groups_) {
@@ -138,6 +159,10 @@ const ServicePlan& World::service_at(std::string_view vip) const {
   throw std::invalid_argument("no service at " + std::string(vip));
 }
 
+ServicePlan& World::change(std::string_view vip) {
+  return const_cast<ServicePlan&>(service_at(vip));
+}
+
 std::vector<std::string> World::all_dips() const {
   std::vector<std::string> all;
   for (const ServicePlan& plan : services_) {
@@ -177,6 +202,13 @@ void World::add_service(Snapshot& snapshot, const ServicePlan& plan) const {
   service.counter = static_cast<std::uint32_t>(snapshot.services.size());
   service.hash_fields = plan.hash_fields_;
   service.protocol = plan.protocol_;
+  service.flow_key = plan.flow_key_;
+  service.flow_start = plan.flow_start_;
+  service.control_port.set(plan.control_port_);
+  service.type2 = plan.type2_;
+  service.unknown_flow = plan.unknown_flow_;
+  service.sticky = plan.state_ != nullptr;
+  snapshot.has_special_services |= service.is_special();
   std::vector<std::uint16_t> live_groups;
   const bool inner_v4 = prefix(plan.vip_).address.is_v4();
   for (const auto& members : plan.groups_) {
@@ -216,6 +248,14 @@ void World::add_service(Snapshot& snapshot, const ServicePlan& plan) const {
     if (!live.empty()) live_groups.push_back(static_cast<std::uint16_t>(&members - plan.groups_.data()));
     group.dips = keep(snapshot, slots_in_turn(live));
     group.base_slots = group.dips.slots;
+    if (plan.state_) {
+      group.state = plan.state_.get();
+      snapshot.states.push_back(plan.state_);
+      group.scheduler = Scheduler::kNextInWheel;
+      snapshot.wheels.push_back(std::make_shared<const std::vector<std::uint16_t>>(live));
+      group.wheel = snapshot.wheels.back()->data();
+      group.wheel_size = static_cast<std::uint16_t>(live.size());
+    }
     snapshot.groups.push_back(group);
   }
   service.groups = keep(snapshot, slots_in_turn(live_groups));

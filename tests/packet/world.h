@@ -36,6 +36,11 @@ class ServicePlan {
   ServicePlan& outer_source_client();
   ServicePlan& outer_source_prefix(std::string_view prefix);
   ServicePlan& hash(HashFields fields);
+  // Each flow has an entry, and new ones go to the DIPs in turn. Worlds that are copies share the tables.
+  ServicePlan& remembers_flows();
+  ServicePlan& flows_are(HashFields fields);  // hashed so too
+  ServicePlan& flows_start_by(FlowStart start, std::uint16_t port);
+  ServicePlan& only_type1(UnknownFlow unknown);
 
   [[nodiscard]] const std::string& vip() const { return vip_; }
   [[nodiscard]] std::vector<std::string> dips() const;  // all that are up
@@ -53,13 +58,20 @@ class ServicePlan {
   bool gue_ = false;
   OuterSourceKind source_ = OuterSourceKind::kFixed;
   std::string source_prefix_;
-  HashFields hash_fields_ = HashFields::kFiveTuple;
+  HashFields hash_fields_ = HashFields::kFiveTuple, flow_key_ = HashFields::kFiveTuple;
+  FlowStart flow_start_ = FlowStart::kHandshake;
+  std::uint16_t control_port_ = 0;
+  bool type2_ = true;
+  UnknownFlow unknown_flow_ = UnknownFlow::kMap;
+  std::shared_ptr<GroupState> state_;  // of all its groups
 };
 
 class World {
  public:
   // `vip`: an address or a prefix.
   ServicePlan& service(std::string_view vip, std::uint8_t protocol, std::uint16_t port);
+  // The service that has exactly this VIP, to be changed; copies of this world stay as they are.
+  ServicePlan& change(std::string_view vip);
   // DIPs inside `prefix` are reached so; the way named last wins. Without any: by port 0, MTU 1500.
   World& way(std::string_view prefix, Way way);
   World& own_address(std::string_view address);

@@ -518,7 +518,8 @@ const Case kDips[] = {
 const Case kPolicy[] = {
     {"an unknown kind of probe",
      with_service("health = { type = \"ping\"; };"),
-     {"f:4: type = \"ping\" is unknown; write one of: none, icmp, tcp, http, https, udp, agent, agent-check"}},
+     {"f:4: type = \"ping\" is unknown; write one of: none, icmp, tcp, http, https, udp, agent, "
+      "agent-check"}},
     {"an unknown key of health",
      with_service("health = { interval = 2000; };"),
      {"f:4: unknown key \"interval\"; the nearest one that health has is \"interval_ms\""}},
@@ -569,6 +570,35 @@ const Case kFlows[] = {
     {"unknown types of flows",
      with_service("flow_types = \"type3\";"),
      {"f:4: flow_types = \"type3\" is unknown; write one of: both, type1, type2"}},
+    {"a flow that is less than what is hashed",
+     with_service("hash_fields = \"3-tuple\";\nflow_key = \"source\";"),
+     {"f:5: flow_key = \"source\" is less than hash_fields = \"3-tuple\" chooses a slot by; write "
+      "hash_fields = \"source\""}},
+    {"an unknown way to begin a flow",
+     with_service("flow_start = \"diameter\";"),
+     {"f:4: flow_start = \"diameter\" is unknown; write one of: handshake, gtp-c, radius, dhcp"}},
+    {"GTP over TCP",
+     with_service("flow_start = \"gtp-c\";"),
+     {"f:4: flow_start = \"gtp-c\" needs protocol = \"udp\"; write that, or flow_start = \"handshake\""}},
+    {"subscribers of one protocol",
+     with_service("flow_start = \"radius\"; flow_key = \"source\"; hash_fields = \"source\";"),
+     {"f:4: flow_start = \"radius\" needs protocol = \"any\", which takes its messages and all that "
+      "subscribers send"}},
+    {"subscribers whose flows are something else",
+     with_service("protocol = \"any\"; flow_start = \"dhcp\"; hash_fields = \"source\";"),
+     {"f:4: flow_start = \"dhcp\" makes a flow of all that a subscriber sends; write flow_key = \"source\" "
+      "and "
+      "hash_fields = \"source\" too"}},
+    {"subscribers as outer sources",
+     with_service("protocol = \"any\"; flow_start = \"radius\"; flow_key = \"source\";\n"
+                  "hash_fields = \"source\"; outer_source = \"client\";"),
+     {"f:5: outer_source = \"client\" does not go with flow_start = \"radius\", whose messages are not sent "
+      "by "
+      "the client; write \"mux\" or \"prefix\""}},
+    {"DHCP for IPv6",
+     with_services("{ name = \"web\"; vip = \"2001:db8::1\"; protocol = \"any\"; flow_start = \"dhcp\";\n"
+                   "flow_key = \"source\"; hash_fields = \"source\"; }"),
+     {"f:3: flow_start = \"dhcp\" needs an IPv4 VIP; for IPv6 write flow_start = \"radius\""}},
     {"a timeout of zero",
      with_service("timeouts = { syn_s = 0; };"),
      {"f:4: syn_s = 0 is out of range; write 1 to 86400"}},

@@ -115,6 +115,14 @@ Group RandomModel::group(const std::string& name) {
 void RandomModel::policy(Service& service) {
   service.stickiness = word<Stickiness>();
   service.hash_fields = word<HashFields>();
+  // At least as much as is hashed.
+  service.flow_key = static_cast<HashFields>(below(static_cast<unsigned>(service.hash_fields) + 1));
+  service.flow_start = FlowStart::kHandshake;
+  if (service.protocol == Protocol::kUdp && one_in(3)) service.flow_start = FlowStart::kGtpC;
+  if (service.protocol == Protocol::kAny && service.flow_key == HashFields::kSource && one_in(2)) {
+    const bool v4 = service.vip.address.is_v4();
+    service.flow_start = v4 && one_in(2) ? FlowStart::kDhcp : FlowStart::kRadius;
+  }
   service.scheduler = service.stickiness == Stickiness::kFlow ? word<Scheduler>() : Scheduler::kHash;
   service.encapsulation = word<Encapsulation>();
   service.gue_port = static_cast<std::uint16_t>(1 + below(65535));
