@@ -16,6 +16,7 @@
 #include <iostream>
 #include <set>
 
+#include "control/announce/announcer.h"
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
 #include "control/config/parse.h"
@@ -26,6 +27,7 @@
 #include "control/neighbor/kernel.h"
 #include "control/rpc/appliance.h"
 #include "control/rpc/health.h"
+#include "control/rpc/iip.h"
 #include "control/rpc/server.h"
 
 namespace sluice {
@@ -79,6 +81,7 @@ class Sluiced {
         kernel_(make_kernel_tables(model.dataplane)),
         live_(model, surroundings(model)),
         health_(make_health_monitor()),
+        announcer_(make_announcer()),
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
     configure_interfaces();
@@ -223,6 +226,15 @@ class Sluiced {
         std::move(options));
   }
 
+  std::unique_ptr<announce::Announcer> make_announcer() {
+    announce::Surroundings around;
+    around.macs = machine_.macs();
+    around.add_address = [this](const auto&... what) { return kernel_->add_address(what...); };
+    around.remove_address = [this](const auto&... what) { return kernel_->remove_address(what...); };
+    around.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    return std::make_unique<announce::Announcer>(io_, std::move(around));
+  }
+
   void fill_appliance() {
     appliance_.ports = machine_.port_facts();
     appliance_.workers = machine_.worker_facts();
@@ -252,6 +264,7 @@ class Sluiced {
     if (const auto refused = live_.replace(config::apply(live_.model(), actions), options))
       throw rpc::Error(*refused);
     health_->configure(live_.model().services);
+    announcer_->configure(live_.model());
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
     return done;
@@ -270,6 +283,7 @@ class Sluiced {
     rpc::add_flow(router_, appliance_);
     rpc::add_elephant(router_, appliance_);
     rpc::add_health(router_, [this] { return health_->rows(); });
+    rpc::add_iip(router_, appliance_, *announcer_);
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;
@@ -327,6 +341,7 @@ class Sluiced {
                    appliance_.hash_key_id);
     }
     health_->configure(live_.model().services);
+    announcer_->configure(live_.model());
     appliance_.ready = true;
     spdlog::info("ready");
     sd_notify(0, "READY=1");
@@ -366,6 +381,7 @@ class Sluiced {
   std::unique_ptr<neighbor::KernelTables> kernel_;
   maps::Live live_;
   std::unique_ptr<health::Monitor> health_;
+  std::unique_ptr<announce::Announcer> announcer_;
   metrics::Totals totals_;
   metrics::Rates rates_;
   rpc::Appliance appliance_;

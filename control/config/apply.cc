@@ -5,6 +5,7 @@
 
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
+#include "control/config/forms.h"
 #include "control/config/keys.h"
 
 namespace sluice::config {
@@ -66,6 +67,17 @@ struct Apply {
     if (group == nullptr) return;
     for (Dip& dip : group->dips)
       if (dip.address == reweight.address && dip.port == reweight.port) dip.weight = reweight.weight;
+  }
+  void operator()(const AddIip& add) const {
+    for (Iip& iip : model.iips) {
+      if (iip.address.address != add.iip.address.address) continue;
+      iip = add.iip;
+      return;
+    }
+    model.iips.push_back(add.iip);
+  }
+  void operator()(const RemoveIip& remove) const {
+    std::erase_if(model.iips, [&](const Iip& iip) { return iip.address.address == remove.address; });
   }
   void operator()(const ChangeControl& change) const {
     for (const Key<Control>& key : control_keys().keys)
@@ -142,6 +154,15 @@ std::string RemoveDip::describe() const {
 std::string ReweightDip::describe() const {
   return "give DIP " + to_string(AddressPort{address, port}) + " of " + in_group(service, group) +
          " weight " + std::to_string(weight);
+}
+
+std::string AddIip::describe() const {
+  return "IIP " + form::kIip.print(iip.address) + (iip.port.empty() ? "" : " on port " + iip.port) +
+         " is to be held";
+}
+
+std::string RemoveIip::describe() const {
+  return "give up IIP " + to_string(address);
 }
 
 std::string ChangeControl::describe() const {

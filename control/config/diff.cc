@@ -126,6 +126,17 @@ void diff_services(const Model& from, const Model& to, Actions& actions) {
   }
 }
 
+void diff_iips(const std::vector<Iip>& from, const std::vector<Iip>& to, Actions& actions) {
+  auto address = [](const Iip& iip) { return iip.address.address; };
+  const auto before = by_name(from, address), after = by_name(to, address);
+  for (const auto& [known, iip] : before)
+    if (!after.contains(known)) actions.leave.push_back(RemoveIip{known});
+  for (const auto& [known, iip] : after) {
+    const auto old = before.find(known);
+    if (old == before.end() || !(*old->second == *iip)) actions.join.push_back(AddIip{*iip});
+  }
+}
+
 NeedsRestart restart(const std::string& key, const std::string& from, const std::string& to) {
   return {key, key + (from.empty() ? " stays without a value" : " stays " + from) + "; restart sluiced " +
                    (to.empty() ? "to do without it" : "to make it " + to)};
@@ -179,6 +190,7 @@ void diff_dataplane(const Dataplane& from, const Dataplane& to, std::vector<Acti
 std::vector<Action> diff(const Model& from, const Model& to) {
   Actions actions;
   diff_services(from, to, actions);
+  diff_iips(from.iips, to.iips, actions);
   std::vector<Action> all = std::move(actions.leave);
   all.insert(all.end(), std::make_move_iterator(actions.join.begin()),
              std::make_move_iterator(actions.join.end()));
@@ -203,6 +215,8 @@ Model canonical(Model model) {
         return std::tie(a.address, a.port) < std::tie(b.address, b.port);
       });
   }
+  std::sort(model.iips.begin(), model.iips.end(),
+            [](const Iip& a, const Iip& b) { return a.address.address < b.address.address; });
   return model;
 }
 

@@ -83,6 +83,16 @@ struct ReweightDip {
   [[nodiscard]] std::string describe() const;
 };
 
+struct AddIip {  // also one that changes: what stays of it stays
+  Iip iip;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct RemoveIip {
+  IpAddress address;
+  [[nodiscard]] std::string describe() const;
+};
+
 struct ChangeControl {
   std::string key;  // of the section control, without its name: "log_level"
   Control to;       // holds the new value; the other values are not to be used
@@ -96,8 +106,9 @@ struct NeedsRestart {
   [[nodiscard]] std::string describe() const;
 };
 
-using Action = std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup,
-                            MoveGroup, AddDip, ReweightDip, AddService, ChangeControl, NeedsRestart>;
+using Action =
+    std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup, MoveGroup,
+                 AddDip, ReweightDip, AddService, RemoveIip, AddIip, ChangeControl, NeedsRestart>;
 
 // The actions from `from` to `to`, what leaves before what joins. Both models are valid.
 std::vector<Action> diff(const Model& from, const Model& to);
@@ -114,7 +125,8 @@ requires std::convertible_to<Actions, std::span<const Action>> Model apply(Model
 
 std::string describe(const Action& action);
 
-// Services by name, groups by name, DIPs by address and port: two models that mean the same compare equal.
+// Services by name, groups by name, DIPs by address and port, IIPs by address: two models that mean the same
+// compare equal.
 Model canonical(Model model);
 
 }  // namespace sluice::config

@@ -160,4 +160,22 @@ Edit set_weight(Model model, std::string_view service, std::string_view group, c
                     [weight](Group& in, std::size_t position) { in.dips[position].weight = weight; });
 }
 
+Edit add_iip(Model model, const Iip& iip) {
+  for (const Iip& there : model.iips)
+    if (there.address.address == iip.address.address)
+      return refuse("IIP " + to_string(iip.address.address) +
+                    " is there already; remove it first, or announce it");
+  model.iips.push_back(iip);
+  return judged(std::move(model));
+}
+
+Edit remove_iip(Model model, const IpAddress& address) {
+  std::vector<std::string> known;
+  for (const Iip& iip : model.iips) known.push_back(to_string(iip.address.address));
+  const auto removed =
+      std::erase_if(model.iips, [&](const Iip& iip) { return iip.address.address == address; });
+  if (removed == 0) return refuse("no IIP " + to_string(address) + "; IIPs: " + list(known));
+  return judged(std::move(model));
+}
+
 }  // namespace sluice::config

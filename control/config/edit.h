@@ -33,4 +33,8 @@ Edit remove_dip(Model model, std::string_view service, std::string_view group, c
 Edit set_weight(Model model, std::string_view service, std::string_view group, const AddressPort& dip,
                 std::uint32_t weight);
 
+// An IIP that is there already is refused; so is the removal of one that is not.
+Edit add_iip(Model model, const Iip& iip);
+Edit remove_iip(Model model, const IpAddress& address);
+
 }  // namespace sluice::config

@@ -38,6 +38,15 @@ std::string print_interface_address(const InterfaceAddress& value) {
   return to_string(value.address) + '/' + std::to_string(value.prefix_length);
 }
 
+std::optional<InterfaceAddress> parse_iip(std::string_view text) {
+  if (const auto address = parse_address(text)) return InterfaceAddress{*address, 0};
+  return parse_interface_address(text);
+}
+
+std::string print_iip(const InterfaceAddress& value) {
+  return value.prefix_length == 0 ? to_string(value.address) : print_interface_address(value);
+}
+
 std::optional<std::vector<std::uint8_t>> parse_hash_key(std::string_view text) {
   std::vector<std::uint8_t> key(text.size() / 2);
   if (!text.empty() && text.size() != 2 * kHashKeyBytes) return std::nullopt;
@@ -88,6 +97,8 @@ const kind::Form<MacAddress> kMac{"a MAC address", "02:00:00:00:00:01", parse_ma
 const kind::Form<InterfaceAddress> kInterfaceAddress{"an address with the length of its subnet",
                                                      "10.0.0.10/24", parse_interface_address,
                                                      print_interface_address};
+const kind::Form<InterfaceAddress> kIip{"an address, alone or with the length of its subnet", "10.0.0.100/24",
+                                        parse_iip, print_iip};
 const kind::Form<Prefix> kVip{"an address or a prefix without host bits", "203.0.113.10", parse_prefix,
                               print_prefix};
 const kind::Form<Prefix> kPrefix4{"an IPv4 prefix without host bits", "10.255.0.0/16",
@@ -102,5 +113,7 @@ const kind::Form<unsigned> kMode{"an octal mode from 000 to 777", "0660", parse_
 const kind::Form<std::string> kText{"an argument for EAL", "--in-memory",
                                     [](std::string_view text) { return std::optional<std::string>(text); },
                                     [](const std::string& text) { return text; }};
+
+const kind::Form<std::string> kWord{"a word of a command", "/usr/local/sbin/fence", kText.parse, kText.print};
 
 }  // namespace sluice::config::form

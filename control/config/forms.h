@@ -11,9 +11,10 @@ namespace sluice::config::form {
 extern const kind::Form<IpAddress> kIpv4, kIpv6;
 extern const kind::Form<MacAddress> kMac;
 extern const kind::Form<InterfaceAddress> kInterfaceAddress;
+extern const kind::Form<InterfaceAddress> kIip;  // prefix length 0 when not given
 extern const kind::Form<Prefix> kVip, kPrefix4, kPrefix6;
 extern const kind::Form<std::vector<std::uint8_t>> kHashKey;
 extern const kind::Form<unsigned> kMode;
-extern const kind::Form<std::string> kText;
+extern const kind::Form<std::string> kText, kWord;
 
 }  // namespace sluice::config::form

@@ -20,5 +20,6 @@ const Section<Health>& health_keys();
 const Section<Transition>& transition_keys();
 const Section<Timeouts>& timeouts_keys();
 const Section<ElephantThreshold>& elephant_keys();
+const Section<Iip>& iip_keys();
 
 }  // namespace sluice::config

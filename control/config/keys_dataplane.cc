@@ -37,6 +37,11 @@ const Section<Control>& control_keys() {
                       return "log_level = " + quote(c.log_level) +
                              " is unknown; write one of: trace, debug, info, warn, error";
                     }),
+          with_rule(parsed_list("fence_command", &Control::fence_command, form::kWord,
+                                "A program and its arguments, run without a shell when another host defends "
+                                "an IIP of ours; its environment has `ADDRESS`, `MAC` and `PORT`. Empty: "
+                                "only the log tells."),
+                    [](const Control& c) { return rules::command("fence_command", c.fence_command); }),
       },
       {}};
   return table;

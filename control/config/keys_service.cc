@@ -97,6 +97,8 @@ const Section<Model>& model_keys() {
           section("dataplane", &Model::dataplane, dataplane_keys, "Ports and cores. Read at the start only."),
           sections("services", &Model::services, service_keys, false,
                    "What is balanced, and over which servers."),
+          sections("iips", &Model::iips, iip_keys, true,
+                   "Addresses that routers send to, which this MUX takes and defends."),
       },
       {}};
   return table;

@@ -19,7 +19,7 @@ namespace sluice::config {
 // The most of each that the dataplane has counters for (dataplane/door/counters.h; main.cc holds the two
 // equal).
 namespace limits {
-inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20;
+inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20, kIips = 256;
 }
 
 struct Control {
@@ -29,6 +29,8 @@ struct Control {
   std::string admin_group;         // who, besides root, may change; "" = nobody else
   std::string metrics;             // ADDRESS:PORT; "" = no endpoint
   std::string log_level = "info";  // trace, debug, info, warn, error
+  std::vector<std::string> fence_command =
+      {};  // what is run when somebody else defends an IIP (A6); no shell
   friend bool operator==(const Control&, const Control&) = default;
 };
 
@@ -171,10 +173,23 @@ struct Service {
   friend bool operator==(const Service& a, const Service& b);
 };
 
+struct Iip {  // an address that routers send to; the MUX that has it answers for it on the wire (A6)
+  InterfaceAddress address;       // prefix_length 0 = not given: see place_of() in iip.h
+  std::string port;               // "" = found by the address
+  std::uint32_t probe_ms = 200;   // between two questions whether anybody has it
+  std::uint32_t announce_s = 60;  // between two announcements, for ever
+  unsigned line = 0;              // not compared
+  friend bool operator==(const Iip& a, const Iip& b) {
+    return a.address == b.address && a.port == b.port && a.probe_ms == b.probe_ms &&
+           a.announce_s == b.announce_s;
+  }
+};
+
 struct Model {
   Control control;
   Dataplane dataplane;
   std::vector<Service> services;
+  std::vector<Iip> iips;
   friend bool operator==(const Model&, const Model&) = default;
 };
 

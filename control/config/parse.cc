@@ -17,6 +17,7 @@ void rows_to_lines(Model& model, const Source& source) {
     for (Group& group : service.groups)
       for (Dip& dip : group.dips) dip.line = source.origin(dip.line).line;
   }
+  for (Iip& iip : model.iips) iip.line = source.origin(iip.line).line;
 }
 
 Result read(const Source& source, std::optional<Problem> problem) {

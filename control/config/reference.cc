@@ -13,7 +13,7 @@ SLUICE_REGENERATE=1 to write it anew. -->
 # The configuration file
 
 One file says everything: `control`, how the appliance is reached; `dataplane`, its ports and cores; `services`, what
-is balanced. It is [libconfig](https://hyperrealm.github.io/libconfig/) text: `NAME = VALUE;` with `{ }` around a group
+is balanced; `iips`, addresses that routers send to. It is [libconfig](https://hyperrealm.github.io/libconfig/) text: `NAME = VALUE;` with `{ }` around a group
 of keys, `[ ]` around a list of values, `( )` around a list of groups, and comments after `#`, `//` or in `/* */`.
 
 ```libconfig
@@ -65,6 +65,7 @@ constexpr const char* kRules = R"(
 - `flow_key` takes at least what `hash_fields` takes. `flow_start = "gtp-c"` needs `protocol = "udp"`; `"radius"` and
   `"dhcp"` need `protocol = "any"`, `flow_key = "source"`, and another `outer_source` than `"client"`; `"dhcp"` is for IPv4.
 - The `worker` of a group is the lcore of a worker with `tier2`.
+- An IIP is no VIP and no port's own address, is given once, and is on a port with a `kernel_interface`.
 - A probe by `tcp`, `udp`, `http`, `https` or `agent-check` finds its port in `health`, in the service, or in every DIP.
 )";
 
@@ -146,7 +147,7 @@ std::string reference_markdown() {
          table("services", service_keys()) + table("services.groups", group_keys()) +
          table("services.dips, services.groups.dips", dip_keys()) + table("services.health", health_keys()) +
          table("services.transition", transition_keys()) + table("services.timeouts", timeouts_keys()) +
-         table("services.elephant", elephant_keys()) + kRules + kExamples;
+         table("services.elephant", elephant_keys()) + table("iips", iip_keys()) + kRules + kExamples;
 }
 
 }  // namespace sluice::config

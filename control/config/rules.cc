@@ -84,6 +84,24 @@ std::string interface_name(std::string_view key, const std::string& value) {
   return odd ? equals(key, value) + " is no name for an interface; write letters and digits" : std::string();
 }
 
+std::string command(std::string_view key, const std::vector<std::string>& words) {
+  constexpr std::size_t kMostWords = 64, kMostBytes = 1024;
+  if (words.empty()) return {};
+  if (!words[0].starts_with('/'))
+    return std::string(key) + " begins with " + quote(words[0]) +
+           "; write the whole path of a program, as in \"/usr/local/sbin/fence\"";
+  if (words.size() > kMostWords)
+    return std::string(key) + " has " + std::to_string(words.size()) + " words; write at most " +
+           std::to_string(kMostWords);
+  for (const std::string& word : words) {
+    if (word.size() > kMostBytes)
+      return std::string(key) + " has a word of " + std::to_string(word.size()) + " bytes; write at most " +
+             std::to_string(kMostBytes);
+    if (auto what = plain("a word of " + std::string(key), word, true); !what.empty()) return what;
+  }
+  return {};
+}
+
 std::string host_address(const std::string& what, const IpAddress& address) {
   const bool broadcast = address.is_v4() && address.v4() == Big32(0xffffffff);
   const char* kind = address.is_unspecified() ? "the unspecified address"

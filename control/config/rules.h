@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dataplane/wire/address.h"
 
@@ -23,6 +24,8 @@ std::string socket_path(std::string_view key, const std::string& value);
 std::string endpoint(std::string_view key, const std::string& value);
 // "" or a name that the kernel takes for an interface (IFNAMSIZ 16, dev_valid_name in net/core/dev.c).
 std::string interface_name(std::string_view key, const std::string& value);
+// A program by its whole path and its arguments, or nothing; bounded, without control characters.
+std::string command(std::string_view key, const std::vector<std::string>& words);
 // An address that one host can have and others can reach: not 0.0.0.0, ::, loopback, multicast, broadcast.
 // `what` begins the sentence.
 std::string host_address(const std::string& what, const IpAddress& address);

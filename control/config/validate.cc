@@ -9,63 +9,19 @@
 
 #include "control/config/address_port.h"
 #include "control/config/judge_flows.h"
+#include "control/config/judging.h"
 #include "control/config/keys.h"
 #include "control/config/rules.h"
 #include "dataplane/door/counters.h"
 
 namespace sluice::config {
+
+using namespace judging;
+
 namespace {
 
 static_assert(limits::kPorts == kMaxPorts && limits::kWorkers == kMaxWorkers &&
               limits::kServices == kMaxServices && limits::kDips == kMaxTargets);
-
-std::string at(const std::string& list, std::size_t index) {
-  return list + '[' + std::to_string(index) + ']';
-}
-
-// Says that `what` was given before: both lines, when there are lines. `first` and `again` are the paths that
-// it is made of; the first of each is where it stands.
-void twice(Report& report, std::vector<std::string> first, const std::vector<std::string>& again,
-           const std::string& what, const std::string& right) {
-  const std::string line = report.line_of(first[0], again[0]);
-  first.insert(first.end(), again.begin(), again.end());
-  report.broken(again[0], what + " is given already" + (line.empty() ? "" : " at " + line) + "; " + right,
-                first);
-}
-
-// `value_of(element)` must differ within the list at `list`; elements without a value do not count. It is
-// made of `keys` of the element and reported at the first of them; without keys it is the whole element.
-template <class T, class ValueOf>
-void all_differ(Report& report, const std::string& list, const std::vector<T>& elements,
-                const std::vector<std::string>& keys, ValueOf value_of, const std::string& right) {
-  std::unordered_map<std::string, std::size_t> first;
-  for (std::size_t i = 0; i < elements.size(); ++i) {
-    const std::string value = value_of(elements[i]);
-    if (value.empty()) continue;
-    const auto [earlier, is_new] = first.try_emplace(value, i);
-    if (is_new) continue;
-    std::vector<std::string> before{at(list, earlier->second)}, now{at(list, i)};
-    for (const std::string& key : keys) {
-      before.push_back(before[0] + '.' + key);
-      now.push_back(now[0] + '.' + key);
-    }
-    if (!keys.empty()) {
-      before.erase(before.begin());
-      now.erase(now.begin());
-    }
-    twice(report, before, now, value, right);
-  }
-}
-
-// What the dataplane has room for.
-void judge_count(Report& report, const std::string& path, const std::string& what, std::size_t count,
-                 std::size_t most) {
-  if (count > most)
-    report.broken(
-        path,
-        std::to_string(count) + ' ' + what + " are too many; at most " + std::to_string(most) + " have room",
-        {});
-}
 
 bool is_ipv6(const Port& port) {
   for (const InterfaceAddress& own : port.addresses)
@@ -309,6 +265,8 @@ void judge_services(Report& report, const Model& model) {
   for (const Port& port : model.dataplane.ports)
     for (const InterfaceAddress& own : port.addresses)
       if (!own.address.is_unspecified()) known.own.insert(own.address);
+  for (const Iip& iip : model.iips)
+    if (!iip.address.address.is_unspecified()) known.own.insert(iip.address.address);
   for (std::size_t i = 0; i < model.services.size(); ++i) known.vips.add(model.services[i].vip, i);
   all_differ(
       report, list, model.services, {"name"},
@@ -344,10 +302,12 @@ void judge(Report& report, const Model& model) {
   judge_count(report, "dataplane.workers", "workers", model.dataplane.workers.size(), limits::kWorkers);
   judge_count(report, "services", "services", model.services.size(), limits::kServices);
   judge_count(report, "services", "DIPs", dips, limits::kDips);
+  judge_count(report, "iips", "IIPs", model.iips.size(), limits::kIips);
   judge_section(report, model, model_keys());
   judge_ports(report, model.dataplane.ports);
   judge_workers(report, model.dataplane.workers);
   judge_services(report, model);
+  judge_addresses(report, model);
 }
 
 std::vector<Problem> validate(const Model& model) {

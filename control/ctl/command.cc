@@ -253,9 +253,17 @@ void add_addresses(std::vector<Command>& list) {
                   {},
                   "Intermediate addresses that routers send to.",
                   "iip.list",
-                  {Form::kTable, {"address", "port", "state", "since_s"}, "no IIPs"}});
+                  {Form::kTable, {"address", "port", "state", "since_s", "mac", "why"}, "no IIPs"}});
   list.push_back(
-      {"iip", "add", {address}, "Takes an address after asking whether anybody defends it.", "iip.add"});
+      {"iip",
+       "add",
+       {{.key = "address",
+         .shown = "ADDRESS",
+         .kind = Kind::kText,
+         .help = "the address, as 10.0.0.100 or 10.0.0.100/24"},
+        option("--port", "NAME", "port", Kind::kText, "the port it is on, when several could be meant")},
+       "Takes an address after asking whether anybody defends it.",
+       "iip.add"});
   list.push_back({"iip", "remove", {address}, "Gives an address up.", "iip.remove"});
   list.push_back({"iip", "announce", {address}, "Tells the neighbours again who holds it.", "iip.announce"});
   list.push_back({"capture",

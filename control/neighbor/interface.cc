@@ -186,4 +186,29 @@ std::optional<std::string> InterfaceSetup::set_default_route(nl_sock* socket, Do
   return {};
 }
 
+std::optional<std::string> give_address(nl_sock* socket, const std::string& name,
+                                        const config::InterfaceAddress& address) {
+  constexpr std::uint32_t kForEver = 0xffffffff;
+  const auto ifindex = static_cast<int>(if_nametoindex(name.c_str()));
+  const auto wanted = to_rtnl(ifindex, address);
+  if (!address.address.is_v4()) {
+    set_switch(name, "ipv6/disable_ipv6", 0);
+    rtnl_addr_set_valid_lifetime(wanted.get(), kForEver);
+    rtnl_addr_set_preferred_lifetime(wanted.get(), 0);
+  }
+  const int result = rtnl_addr_add(socket, wanted.get(), NLM_F_CREATE | NLM_F_REPLACE);
+  if (result < 0) return sentence(name, "adding the address " + text(address), result);
+  return {};
+}
+
+std::optional<std::string> take_address(nl_sock* socket, const std::string& name,
+                                        const config::InterfaceAddress& address) {
+  const auto ifindex = static_cast<int>(if_nametoindex(name.c_str()));
+  const auto unwanted = to_rtnl(ifindex, address);
+  const int result = rtnl_addr_delete(socket, unwanted.get(), 0);
+  if (result < 0 && result != -NLE_NOADDR)
+    return sentence(name, "removing the address " + text(address), result);
+  return {};
+}
+
 }  // namespace sluice::neighbor

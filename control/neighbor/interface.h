@@ -31,4 +31,10 @@ class InterfaceSetup {
   std::map<std::string, Done> done_;
 };
 
+// KernelTables::add_address and remove_address.
+std::optional<std::string> give_address(nl_sock* socket, const std::string& name,
+                                        const config::InterfaceAddress& address);
+std::optional<std::string> take_address(nl_sock* socket, const std::string& name,
+                                        const config::InterfaceAddress& address);
+
 }  // namespace sluice::neighbor

@@ -335,4 +335,14 @@ std::optional<std::string> KernelTables::configure_interface(const InterfaceSett
   return impl_->setup.apply(impl_->requests.get(), complete);
 }
 
+std::optional<std::string> KernelTables::add_address(const std::string& interface,
+                                                     const config::InterfaceAddress& address) {
+  return give_address(impl_->requests.get(), interface, address);
+}
+
+std::optional<std::string> KernelTables::remove_address(const std::string& interface,
+                                                        const config::InterfaceAddress& address) {
+  return take_address(impl_->requests.get(), interface, address);
+}
+
 }  // namespace sluice::neighbor

@@ -118,6 +118,14 @@ class KernelTables {
   // remove those of others with ours. Returns none, or one sentence: what failed on which interface and why.
   std::optional<std::string> configure_interface(const InterfaceSettings& settings);
 
+  // Gives an address to an interface beside those of configure_interface(), which does not touch it, or takes
+  // it back; what is so already is no failure. No duplicate address detection by the kernel; an IPv6 address
+  // is marked deprecated, so that no connection of our own begins from it. None, or one sentence.
+  std::optional<std::string> add_address(const std::string& interface,
+                                         const config::InterfaceAddress& address);
+  std::optional<std::string> remove_address(const std::string& interface,
+                                            const config::InterfaceAddress& address);
+
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;

@@ -55,8 +55,10 @@ ROLES = {
     "client": (("clients",), "eth0"),
     "mux": (("muxes",), "lb0"),
     "dip": (("servers1", "servers2", "servers3"), "eth0"),
+    "neighbour": (("muxes",), "eth0"),
 }
 FIRST_NUMBER = 11  # dip1 is .11, dip2 is .12, ... in whatever subnet
+FIRST_NEIGHBOUR = 61  # beside the MUXes
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,16 @@ class Shape:
     weights: tuple = ()  # for dip1, dip2, ...; 1 where none is given
     spares: int = 0  # further servers, up and running, that no service names yet
     core_mtu: int = CORE_MTU
+    neighbours: int = 0  # further hosts on the MUXes' subnet, on which nothing runs
     bare: bool = False  # hosts, router and nginx only: no MUX program, no agents
 
     def hosts(self, role):
         subnets, device = ROLES[role]
-        count = {"client": self.clients, "mux": self.muxes, "dip": self.dips + self.spares}[role]
+        count = {"client": self.clients, "mux": self.muxes, "dip": self.dips + self.spares, "neighbour": self.neighbours}[role]
         return [make_host(role, i, SUBNETS[subnets[(i - 1) % len(subnets)]], device) for i in range(1, count + 1)]
 
     def all_hosts(self):
-        return self.hosts("client") + self.hosts("mux") + self.hosts("dip")
+        return self.hosts("client") + self.hosts("mux") + self.hosts("dip") + self.hosts("neighbour")
 
     def weight(self, dip):
         return self.weights[dip.index - 1] if dip.index <= len(self.weights) else 1
@@ -131,7 +134,7 @@ class Shape:
 
 
 def make_host(role, index, subnet, device):
-    v4, v6 = subnet.address(FIRST_NUMBER + index - 1)
+    v4, v6 = subnet.address((FIRST_NEIGHBOUR if role == "neighbour" else FIRST_NUMBER) + index - 1)
     return Host(f"{role}{index}", role, index, subnet, v4, v6, device)
 
 

@@ -156,9 +156,58 @@ const Case kControl[] = {
      with_control("metrics = \"127.0.0.1\";"),
      {"f:3: metrics = \"127.0.0.1\" is not ADDRESS:PORT; write one as in \"127.0.0.1:9107\" or "
       "\"[::1]:9107\""}},
+    {"a fence command without a path",
+     with_control("fence_command = [ \"fence\" ];"),
+     {"f:3: fence_command begins with \"fence\"; write the whole path of a program, as in "
+      "\"/usr/local/sbin/fence\""}},
+    {"a fence command as one text",
+     with_control("fence_command = \"/bin/fence --now\";"),
+     {"f:3: fence_command is text; write a list, as in [ \"/usr/local/sbin/fence\" ]"}},
     {"an unknown log level",
      with_control("log_level = \"loud\";"),
      {"f:3: log_level = \"loud\" is unknown; write one of: trace, debug, info, warn, error"}},
+};
+
+const std::string kWithIips =
+    "dataplane: { ports = ( { name = \"up\"; device = \"d\"; address = [ \"10.0.0.10/24\" ]; "
+    "kernel_interface = "
+    "\"s\"; } );\n" +
+    kWorkers + " };\n";
+
+const Case kIips[] = {
+    {"an IIP without an address",
+     kWithIips + "iips: (\n{ } );",
+     {"f:4: an IIP has no address; add one, as in address = \"10.0.0.100/24\";"}},
+    {"an IIP that is no address",
+     kWithIips + "iips: (\n{ address = \"10.0.0\"; } );",
+     {"f:4: address = \"10.0.0\" is not an address, alone or with the length of its subnet; write one as in "
+      "\"10.0.0.100/24\""}},
+    {"an IIP that no host can have",
+     kWithIips + "iips: (\n{ address = \"224.0.0.1\"; } );",
+     {"f:4: address = \"224.0.0.1\" is a multicast address; write an address that one host has"}},
+    {"an IIP given twice",
+     kWithIips + "iips: (\n{ address = \"10.0.0.100\"; },\n{ address = \"10.0.0.100/24\"; } );",
+     {"f:5: the IIP 10.0.0.100 is given already at line 4; keep one"}},
+    {"an IIP that is a port's own",
+     kWithIips + "iips: (\n{ address = \"10.0.0.10\"; } );",
+     {"f:4: the IIP 10.0.0.10 is the own address of port up, which it has without more; write another"}},
+    {"an IIP that is a VIP",
+     kWithIips + "services: ( { name = \"web\"; vip = \"10.0.0.96/28\"; } );\niips: (\n{ address = "
+                 "\"10.0.0.100\"; } );",
+     {"f:5: the IIP 10.0.0.100 is a VIP, of service web; write an address of the subnet between routers and "
+      "MUXes"}},
+    {"an IIP that is a DIP",
+     kWithIips + "iips: ( { address = \"10.0.0.100\"; } );\nservices: ( { name = \"web\"; vip = "
+                 "\"203.0.113.1\"; dips = (\n{ "
+                 "address = \"10.0.0.100\"; } ); } );",
+     {"f:5: the DIP 10.0.0.100 is the MUX's own address; write the server's"}},
+    {"an IIP on a port without a kernel",
+     after_dataplane("iips: (\n{ address = \"10.0.0.100\"; } );"),
+     {"f:3: the IIP 10.0.0.100 needs a port with a kernel_interface, through which it is answered for; give "
+      "one"}},
+    {"an IIP on a port that is not there",
+     kWithIips + "iips: (\n{ address = \"10.0.0.100\"; port = \"down\"; } );",
+     {"f:4: port = \"down\" is no port of the dataplane; write one of: up"}},
 };
 
 const Case kDataplane[] = {
@@ -646,6 +695,7 @@ const Case kMany[] = {
 INSTANTIATE_TEST_SUITE_P(Grammar, BadInput, testing::ValuesIn(kGrammar), test_name);
 INSTANTIATE_TEST_SUITE_P(Control, BadInput, testing::ValuesIn(kControl), test_name);
 INSTANTIATE_TEST_SUITE_P(Dataplane, BadInput, testing::ValuesIn(kDataplane), test_name);
+INSTANTIATE_TEST_SUITE_P(Iips, BadInput, testing::ValuesIn(kIips), test_name);
 INSTANTIATE_TEST_SUITE_P(Port, BadInput, testing::ValuesIn(kPort), test_name);
 INSTANTIATE_TEST_SUITE_P(Service, BadInput, testing::ValuesIn(kService), test_name);
 INSTANTIATE_TEST_SUITE_P(Dips, BadInput, testing::ValuesIn(kDips), test_name);

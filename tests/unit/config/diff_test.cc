@@ -67,6 +67,7 @@ TEST(Diff, AppliedToTheOneGivesTheOther) {
     Control control = to.control;
     control.socket = from.control.socket;
     ASSERT_EQ(after.control, control) << "seed " << seed;
+    ASSERT_EQ(canonical(after).iips, canonical(to).iips) << "seed " << seed;
     ASSERT_EQ(after.dataplane, from.dataplane) << "seed " << seed;
     for (const Action& left : diff(after, to))
       ASSERT_TRUE(std::holds_alternative<NeedsRestart>(left)) << describe(left);
@@ -94,6 +95,14 @@ TEST(Diff, AVipThatTwoServicesSwapLeavesBothFirst) {
       described(parsed(with_services(a + ',' + b)), parsed(with_services(a2 + ',' + b2))),
       (Lines{"remove service a", "remove service b", "add service a (203.0.113.2 tcp port 0) with 0 DIPs",
              "add service b (203.0.113.1 tcp port 0) with 0 DIPs"}));
+}
+
+TEST(Diff, NamesIipsThatComeGoAndChange) {
+  Model from, to;
+  from.iips = {{{*parse_address("10.0.0.100"), 24}, ""}, {{*parse_address("10.0.0.101"), 0}, ""}};
+  to.iips = {{{*parse_address("10.0.0.102"), 0}, "up"}, {{*parse_address("10.0.0.101"), 0}, "", 200, 5}};
+  EXPECT_EQ(described(from, to), (Lines{"give up IIP 10.0.0.100", "IIP 10.0.0.101 is to be held",
+                                        "IIP 10.0.0.102 on port up is to be held"}));
 }
 
 TEST(Diff, NamesTheKeysOfAPolicy) {

@@ -207,5 +207,29 @@ TEST(Edits, LeadFromValidModelsToValidModels) {
   EXPECT_GT(refused, 100u);
 }
 
+const char* const kIipModel =
+    "dataplane: { workers = ( { lcore = 1; } ); ports = ( { name = \"up\"; device = \"d\"; kernel_interface "
+    "= "
+    "\"s\"; } ); }; iips: ( { address = \"10.0.0.100\"; } );";
+
+TEST(AddIip, ComesOnceAndKeepsTheRules) {
+  const Model before = parse_text(kIipModel, "f").model.value_or(Model{});
+  const Edit good = add_iip(before, {{*parse_address("10.0.0.101"), 24}, ""});
+  ASSERT_TRUE(good) << good.error;
+  EXPECT_EQ(good.model->iips.size(), 2u);
+  EXPECT_EQ(add_iip(before, {{*parse_address("10.0.0.100"), 24}, ""}).error,
+            "IIP 10.0.0.100 is there already; remove it first, or announce it");
+  EXPECT_EQ(add_iip(before, {{*parse_address("10.0.0.101"), 24}, "x"}).error,
+            "port = \"x\" is no port of the dataplane; write one of: up");
+}
+
+TEST(RemoveIip, NamesThoseThatAreThere) {
+  const Model before = parse_text(kIipModel, "f").model.value_or(Model{});
+  const Edit good = remove_iip(before, *parse_address("10.0.0.100"));
+  ASSERT_TRUE(good) << good.error;
+  EXPECT_TRUE(good.model->iips.empty());
+  EXPECT_EQ(remove_iip(before, *parse_address("10.0.0.101")).error, "no IIP 10.0.0.101; IIPs: 10.0.0.100");
+}
+
 }  // namespace
 }  // namespace sluice::config::test

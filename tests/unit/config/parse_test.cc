@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "control/config/address_port.h"
+#include "control/config/iip.h"
 #include "control/config/words.h"
 #include "tests/unit/config/text.h"
 
@@ -112,6 +113,40 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.timeouts = {1, 2, 3, 4, 5};
   service.elephant = {3'000'000'000, 0};
   EXPECT_EQ(model.services, std::vector<Service>{service});
+}
+
+const std::string kTwoPorts =
+    "dataplane: { workers = ( { lcore = 1; } ); ports = (\n"
+    "  { name = \"up\"; device = \"a\"; address = [ \"10.0.0.10/24\" ]; kernel_interface = \"sluice0\"; },\n"
+    "  { name = \"down\"; device = \"b\"; address = [ \"10.9.0.10/16\" ]; kernel_interface = \"sluice1\"; "
+    "},\n"
+    "  { name = \"bare\"; device = \"c\"; } ); };\n";
+
+TEST(Parse, AnIipHasItsKeys) {
+  const Model model = parsed(kTwoPorts +
+                             "iips: ( { address = \"10.0.0.100/32\"; port = \"down\"; probe_ms = 1000; "
+                             "announce_s = 7; } );");
+  ASSERT_EQ(model.iips.size(), 1u);
+  EXPECT_EQ(model.iips[0], (Iip{{address("10.0.0.100"), 32}, "down", 1000, 7}));
+  EXPECT_EQ(model.iips[0].line, 5u);
+}
+
+TEST(Iip, FindsItsPortAndLengthBySubnet) {
+  const Dataplane dataplane = parsed(kTwoPorts).dataplane;
+  const auto place = [&](const std::string& text, std::uint8_t length, const std::string& port) {
+    std::string why;
+    const auto found = place_of(dataplane, {{address(text), length}, port}, why);
+    return found ? dataplane.ports[found->port].name + ' ' + std::to_string(found->address.prefix_length)
+                 : why;
+  };
+  EXPECT_EQ(place("10.0.0.100", 0, ""), "up 24");
+  EXPECT_EQ(place("10.9.7.100", 0, ""), "down 16");
+  EXPECT_EQ(place("10.0.0.100", 0, "down"), "down 32") << "no subnet of that port: the address alone";
+  EXPECT_EQ(place("10.0.0.100", 28, ""), "up 28");
+  EXPECT_EQ(place("10.0.0.100", 0, "bare"),
+            "port bare has no kernel_interface, through which an address is answered for; give it one");
+  EXPECT_EQ(place("192.0.2.1", 0, ""),
+            "the IIP 192.0.2.1 is in no port's subnet; say which port it is on, as in port = \"uplink\"");
 }
 
 TEST(Parse, EverySchedulerGoesWithAFlowTable) {

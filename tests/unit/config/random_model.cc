@@ -177,12 +177,33 @@ Service RandomModel::service(unsigned index) {
   return service;
 }
 
+// The first port that can answer for addresses; none when there is no such port.
+std::vector<Iip> RandomModel::iips(const Dataplane& dataplane) {
+  std::vector<Iip> iips;
+  for (const Port& port : dataplane.ports) {
+    if (port.kernel_interface.empty()) continue;
+    for (unsigned n = 1; n < 4; ++n) {
+      if (one_in(2)) continue;
+      Iip iip;
+      iip.address.address = address((one_in(2) ? "10.255.0." : "2001:db8:ffff::") + std::to_string(n));
+      iip.address.prefix_length = one_in(2) ? 0 : 24;
+      iip.port = port.name;
+      iip.probe_ms = static_cast<std::uint32_t>(20 + below(9981));
+      iip.announce_s = static_cast<std::uint32_t>(1 + below(86400));
+      iips.push_back(iip);
+    }
+    break;
+  }
+  return iips;
+}
+
 Model RandomModel::model() {
   Model model;
   model.control = control();
   model.dataplane = dataplane();
   for (unsigned i = 0, count = static_cast<unsigned>(below(6)); i < count; ++i)
     model.services.push_back(service(i));
+  model.iips = iips(model.dataplane);
   return model;
 }
 
@@ -212,7 +233,13 @@ void RandomModel::change(Service& service) {
 
 Model RandomModel::neighbour(Model model) {
   if (one_in(3)) model.control = control();
-  if (one_in(3)) model.dataplane = dataplane();
+  if (one_in(3)) {
+    model.dataplane = dataplane();
+    model.iips = iips(model.dataplane);
+  }
+  for (Iip& iip : model.iips)
+    if (one_in(3)) iip.announce_s = static_cast<std::uint32_t>(1 + below(86400));
+  if (one_in(3) && !model.iips.empty()) model.iips.erase(model.iips.begin());
   if (one_in(3) && !model.services.empty()) model.services.erase(model.services.begin());
   for (Service& each : model.services) {
     if (one_in(2)) change(each);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "control/config/model.h"
 
@@ -33,6 +34,7 @@ class RandomModel {
   Port port(unsigned index);
   Dataplane dataplane();
   Service service(unsigned index);
+  std::vector<Iip> iips(const Dataplane& dataplane);
   void policy(Service& service);
   void flow_policy(Service& service);
   Group group(const std::string& name);

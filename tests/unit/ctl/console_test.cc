@@ -78,7 +78,7 @@ TEST(Console, AnExplanationIsATableOfWords) {
             "  list    Transitions under way: flows still on the old map, seconds left.\n"
             "  finish  Ends a transition now, as its deadline would.\n"
             "  abort   Goes back to the old map without breaking a flow.\n");
-  EXPECT_EQ(explanation(proposals("iip add ", live)), "  ADDRESS: the address\n");
+  EXPECT_EQ(explanation(proposals("iip add ", live)), "  ADDRESS: the address, as 10.0.0.100 or 10.0.0.100/24\n");
   EXPECT_EQ(explanation({}), "  nothing more\n");
 }
 

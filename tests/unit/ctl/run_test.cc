@@ -264,7 +264,7 @@ TEST_F(RunTest, HelpAndVersionNeedNoServer) {
             "  --group G   the group it joins\n"
             "  --weight N  its share of the slots, 1 if not given\n");
   EXPECT_EQ(type("iip --help"), kDone);
-  EXPECT_NE(out.str().find("  iip announce ADDRESS  Tells the neighbours again who holds it.\n"),
+  EXPECT_NE(out.str().find("  iip announce ADDRESS           Tells the neighbours again who holds it.\n"),
             std::string::npos);
   EXPECT_EQ(type(""), 99) << "nothing to do: it talks";
 }

@@ -87,10 +87,12 @@ class Peer {
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // Runs a shell command in the peer's namespace.
-  void run(const std::string& command) const {
-    test::run("nsenter --net=/proc/" + std::to_string(pid_) + "/ns/net " + command);
+  // The shell command that runs another one in the peer's namespace.
+  [[nodiscard]] std::string command(const std::string& what) const {
+    return "nsenter --net=/proc/" + std::to_string(pid_) + "/ns/net " + what;
   }
+  // Runs a shell command in the peer's namespace.
+  void run(const std::string& what) const { test::run(command(what)); }
   // Lays a cable: `here` in our namespace, down, and `there` in the peer's, up.
   void connect(const std::string& here, const std::string& there) const {
     test::run("ip link add " + here + " type veth peer name " + there + " netns " + std::to_string(pid_));

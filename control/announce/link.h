@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// One kernel interface of ours, on which frames about addresses are sent and heard. What is sent here leaves
+// by the port, what the workers punt comes in here: the socket stands beside the kernel on the exception
+// path. A filter in the kernel lets only ARP and neighbour discovery in, so that other traffic costs nothing.
+// Belongs to the io_context's thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <functional>
+#include <span>
+#include <string>
+
+#include "control/announce/frames.h"
+
+namespace sluice::announce {
+
+class Link {
+ public:
+  using Listener = std::function<void(const Heard&)>;
+
+  // Throws std::runtime_error with one sentence. `listener` is called on the io_context; it may not destroy
+  // this Link.
+  Link(boost::asio::io_context& io, const std::string& interface, Listener listener);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  // False when the kernel did not take it; errno says why.
+  bool send(const Frame& frame);
+  // Has switches that snoop send us what concerns this IPv6 address before we have it (RFC 4862
+  // section 5.4.2). Nothing for IPv4.
+  void listen_for(const IpAddress& address);
+
+ private:
+  void wait();
+  void read();
+
+  boost::asio::posix::stream_descriptor socket_;
+  int groups_ = -1;  // a socket that only holds memberships
+  int ifindex_ = 0;
+  Listener listener_;
+};
+
+}  // namespace sluice::announce

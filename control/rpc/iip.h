@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// IIPs on the socket. Control thread.
+#pragma once
+
+#include "control/announce/announcer.h"
+#include "control/rpc/appliance.h"
+
+namespace sluice::rpc {
+
+// Registers `iip.list`, `iip.add`, `iip.remove` and `iip.announce`.
+void add_iip(Router& router, Appliance& appliance, announce::Announcer& announcer);
+
+}  // namespace sluice::rpc
