@@ -62,6 +62,7 @@ Machine::Eal::~Eal() {
 Machine::Machine(const config::Dataplane& dataplane, const HashKey& hash_key)
     : dataplane_(dataplane), eal_(dataplane_) {
   open_ports(hash_key);
+  for (std::size_t i = 0; i < dataplane_.workers.size(); ++i) bells_.push_back(std::make_unique<Bell>());
   make_kernel_path();
   make_rings();
 }
@@ -102,7 +103,8 @@ void Machine::make_kernel_path() {
   for (unsigned i = 0; i < dataplane_.ports.size(); ++i) {
     const config::Port& port = dataplane_.ports[i];
     if (port.kernel_interface.empty()) continue;
-    links.push_back({i, port.kernel_interface, port.vlan, port.mtu, outboxes_[i].ring});
+    links.push_back(
+        {i, port.kernel_interface, port.vlan, port.mtu, outboxes_[i].ring, bells_[outboxes_[i].owner].get()});
   }
   kernel_ = std::make_unique<io::KernelPath>(std::move(links), pool_->get());
 }
@@ -123,7 +125,10 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     settings.hand_from.push_back(handed_[other * n + index].get());
     settings.notes_to.push_back(notes_[index * n + other].get());
     settings.notes_from.push_back(notes_[other * n + index].get());
+    if (other != index) settings.others.push_back(bells_[other].get());
   }
+  settings.bell = bells_[index].get();
+  settings.kernel = &kernel_->bell();
   const std::uint64_t hz = rte_get_tsc_hz();
   settings.idle_housekeeping_tsc = hz / kIdleHousekeepingPerS;
   settings.fragments.life_tsc = hz / 1000 * kFragmentLifeMs;
@@ -135,7 +140,7 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     const io::Port& port = *ports_[p];
     if (worker.tier1 && tier1_before < port.rx_queues()) {
       settings.receive.push_back({static_cast<std::uint8_t>(p), port.dpdk_port(), tier1_before,
-                                  port.reads_file(), port.offers_rss()});
+                                  port.reads_file(), port.offers_rss(), port.wake_fd(tier1_before)});
     }
     PortLane lane;
     lane.dpdk_port = port.dpdk_port();
@@ -264,6 +269,7 @@ std::vector<rpc::WorkerFacts> Machine::worker_facts() const {
 bool Machine::ask(boost::asio::io_context& io, unsigned worker, Request request, Answered done) {
   auto question = std::make_unique<Question>(Question{worker, std::move(request), std::move(done)});
   if (!exchanges_[worker]->submit(&question->request)) return false;
+  bells_[worker]->wake();
   questions_.push_back(std::move(question));
   if (!poll_timer_) poll_timer_ = std::make_unique<boost::asio::steady_timer>(io);
   if (!polling_) poll_answers();

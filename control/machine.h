@@ -17,6 +17,7 @@
 #include "control/maps/live.h"
 #include "control/metrics/totals.h"
 #include "control/rpc/appliance.h"
+#include "dataplane/door/bell.h"
 #include "dataplane/door/exchange.h"
 #include "dataplane/door/hand_over.h"
 #include "dataplane/door/note_ring.h"
@@ -87,6 +88,7 @@ class Machine {
   std::unique_ptr<io::PacketPool> pool_;
   std::vector<std::unique_ptr<io::Port>> ports_;
   std::vector<Outbox> outboxes_;
+  std::vector<std::unique_ptr<Bell>> bells_;  // by worker
   std::unique_ptr<io::KernelPath> kernel_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;

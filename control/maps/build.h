@@ -72,7 +72,7 @@ struct Directory {
 };
 
 struct Built {
-  std::unique_ptr<const Snapshot> snapshot;
+  std::unique_ptr<Snapshot> snapshot;
   Directory directory;
   // DIPs that packets cannot reach now, each with one sentence.
   std::vector<std::string> unreachable;

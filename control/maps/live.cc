@@ -49,8 +49,9 @@ std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
   unreachable_ = std::move(built.unreachable);
   // States of groups that are gone live as long as the snapshots that name them.
   std::erase_if(states_, [&](const auto& entry) {
-    return std::ranges::find(built.snapshot->states, entry.second) == built.snapshot->states.end();
+    return std::ranges::find(built.snapshot->states, entry.second.state) == built.snapshot->states.end();
   });
+  list_moves(*built.snapshot);
   return std::move(built.snapshot);
 }
 
@@ -147,12 +148,41 @@ FlowTable::Limits Live::limits_of(const config::Service& service) const {
 std::shared_ptr<GroupState> Live::state_of(const PlannedService& service, const PlannedGroup& group) {
   const bool sticky = service.service->stickiness == config::Stickiness::kFlow;
   if (!sticky && !group.base && service.older.empty()) return nullptr;
-  std::shared_ptr<GroupState>& state = states_[{service.service->name, group.name}];
-  if (!state) {
-    state =
-        std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owner_of(service, group)));
+  Owned& owned = states_[{service.service->name, group.name}];
+  if (!owned.state) {
+    owned.owner = owner_of(service, group);
+    owned.state =
+        std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owned.owner), owned.owner);
   }
-  return state;
+  return owned.state;
+}
+
+// A move is listed until every worker has seen a snapshot that names the new owner, and the table is there.
+void Live::list_moves(Snapshot& next) {
+  const bool settled = publisher_ && publisher_->settled();
+  for (std::uint32_t g = 0; g < directory_.groups.size(); ++g) {
+    const Directory::Group& group = directory_.groups[g];
+    const auto at = states_.find({directory_.services[group.service].name, group.name});
+    if (at == states_.end()) continue;
+    Owned& owned = at->second;
+    const unsigned owner = next.groups[g].owner;
+    if (owner != owned.owner) {
+      owned.owner = owner;
+      owned.moving = true;
+    } else if (settled && owned.state->keeper.load() == owner) {
+      owned.moving = false;
+    }
+    if (owned.moving) next.moves.push_back({g, around_.observer(owner)});
+  }
+}
+
+bool Live::moves_are_over() const {
+  bool any = false;
+  for (const auto& [key, owned] : states_) {
+    any |= owned.moving;
+    if (owned.moving && owned.state->keeper.load() != owned.owner) return false;
+  }
+  return any && publisher_->settled();
 }
 
 std::uint64_t Live::flows_of(const MapKey& group, const std::string& dip) const {
@@ -179,9 +209,9 @@ void Live::tick(Clock::time_point now) {
     const auto group = std::ranges::find(service->groups, key.group, &config::Group::name);
     return group == service->groups.end() ? Members{} : members_of(*service, *group, history_);
   };
-  if (history_.transitions.tick(now, empty, current).empty()) return;
-  forget_left(history_, model_);
-  refresh();
+  const bool ended = !history_.transitions.tick(now, empty, current).empty();
+  if (ended) forget_left(history_, model_);
+  if (ended || moves_are_over()) refresh();
 }
 
 bool Live::finish_transitions(const std::string& service) {
@@ -269,7 +299,7 @@ std::vector<Live::Table> Live::tables_of(const std::string& service) const {
     const std::string& name = directory_.services[group.service].name;
     if (!service.empty() && name != service) continue;
     const auto at = states_.find({name, group.name});
-    if (at != states_.end()) tables.push_back({at->second, snapshot().groups[g].owner, group.name});
+    if (at != states_.end()) tables.push_back({at->second.state, group.name});
   }
   return tables;
 }

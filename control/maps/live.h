@@ -87,10 +87,9 @@ class Live {
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
   [[nodiscard]] const Snapshot& snapshot() const { return publisher_->current(); }
 
-  // The flow tables of a service's groups, with the index of the worker that owns each.
+  // The flow tables of a service's groups, or with "" of all; each one's keeper may be asked about it.
   struct Table {
     std::shared_ptr<GroupState> state;
-    unsigned owner = 0;
     std::string group;
   };
   [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const;
@@ -100,6 +99,8 @@ class Live {
   void publish(std::unique_ptr<const Snapshot> snapshot);
   std::shared_ptr<GroupState> state_of(const PlannedService& service, const PlannedGroup& group);
   [[nodiscard]] unsigned owner_of(const PlannedService& service, const PlannedGroup& group) const;
+  void list_moves(Snapshot& next);
+  [[nodiscard]] bool moves_are_over() const;
   [[nodiscard]] FlowTable::Limits limits_of(const config::Service& service) const;
   [[nodiscard]] std::optional<std::string> refuse_other_keys(const config::Model& next) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
@@ -108,7 +109,12 @@ class Live {
   Surroundings around_;
   History history_;
   std::map<std::string, config::Service> before_;  // by service: as it was before its transitions
-  std::map<MapKey, std::shared_ptr<GroupState>> states_;
+  struct Owned {
+    std::shared_ptr<GroupState> state;
+    unsigned owner = 0;
+    bool moving = false;  // its keeper may still be an earlier owner
+  };
+  std::map<MapKey, Owned> states_;
   std::size_t groups_ = 1;  // that share dataplane.flows
   Ids service_ids_, target_ids_;
   MapCache cache_;

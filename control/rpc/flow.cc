@@ -76,9 +76,9 @@ void go_on(const std::shared_ptr<Walk>& walk) {
       walk->cursor = 0;
       ++walk->table;
     }
-    go_on(walk);
+    go_on(walk);  // with the same page of the group's next keeper, where it has moved
   };
-  if (!walk->appliance.ask(table.owner, std::move(page), answered)) {
+  if (!walk->appliance.ask(table.state->keeper.load(), std::move(page), answered)) {
     walk->reply.error(Error(kBusy, "the worker has too many questions before this one; ask again"));
   }
 }

@@ -36,7 +36,7 @@ void add_worker(Router& router, Appliance& appliance) {
                 {"turns", c.turns.get()},
                 {"flows", c.flows.get()},
                 {"flow_bytes", c.flow_bytes.get()},
-                           {"elephants", c.elephants.get()}});
+                {"elephants", c.elephants.get()}});
          }
          return rows;
        }});

@@ -46,8 +46,7 @@ struct ExplainRequest {
   Explanation answer;       // out
 };
 
-// The flows of one group among the next `budget` entries of its table. The worker that owns the group
-// answers.
+// The flows of one group among the next `budget` entries of its table. The group's keeper answers.
 struct FlowPage {
   struct Row {
     FlowKey key;
@@ -59,6 +58,7 @@ struct FlowPage {
   std::vector<Row> rows;              // out; control reserves `budget`, the worker never allocates
   std::uint32_t now = 0;              // out: FlowClock
   bool flush = false;                 // in: forget them instead of listing them
+  bool elsewhere = false;             // out: the group has moved, nothing was done; ask its keeper
 };
 
 // A tier-1 worker's elephants from `first` on.

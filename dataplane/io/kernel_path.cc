@@ -24,7 +24,9 @@ namespace sluice::io {
 namespace {
 
 constexpr unsigned kBatch = 32;
-constexpr long kPollNs = 300'000;  // how long a punted packet waits at most when nothing else is going on
+constexpr long kPollNs = 300'000;     // how long a punted packet waits at most while others come
+constexpr long kSleepNs = 2'000'000;  // and else, while the workers have no time to call
+constexpr unsigned kPollsBeforeSleep = 30;
 
 int open_tap(const std::string& name) {
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -108,13 +110,25 @@ void KernelPath::stop() {
 void KernelPath::run() {
   pthread_setname_np(pthread_self(), "sluice-kernel");
   prctl(PR_SET_TIMERSLACK, 10'000);
-  std::vector<pollfd> wait;
+  std::vector<pollfd> wait = {{bell_.fd(), POLLIN, 0}};
   for (const Tap& tap : taps_) wait.push_back({tap.fd, POLLIN, 0});
-  while (!stopping_.load(std::memory_order_relaxed)) {
+  for (unsigned idle = 0; !stopping_.load(std::memory_order_relaxed);) {
     unsigned moved = 0;
     for (Tap& tap : taps_) moved += to_kernel(tap) + from_kernel(tap);
-    const timespec limit{0, kPollNs};
-    if (moved == 0) ppoll(wait.data(), wait.size(), &limit, nullptr);
+    idle = moved == 0 ? idle + 1 : 0;
+    if (moved != 0) continue;
+    if (idle < kPollsBeforeSleep) {
+      bell_.set(Bell::State::kDrowsy);
+    } else if (bell_.state() != Bell::State::kAsleep) {
+      bell_.set(Bell::State::kAsleep);
+      continue;  // one more look, now that the workers know
+    }
+    const timespec limit{0, bell_.state() == Bell::State::kAsleep ? kSleepNs : kPollNs};
+    if (ppoll(wait.data(), wait.size(), &limit, nullptr) > 0) {
+      bell_.hush();
+      bell_.set(Bell::State::kDrowsy);
+      idle = 0;
+    }
   }
   for (Tap& tap : taps_) {
     while (to_kernel(tap) != 0) {
@@ -158,6 +172,7 @@ unsigned KernelPath::from_kernel(Tap& tap) {
       port.dropped[static_cast<unsigned>(DropReason::kKernelQueueFull)].add(1);
       rte_pktmbuf_free(m);
     }
+    if (tap.link.owner) tap.link.owner->wake();
   }
   return kBatch;
 }

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "dataplane/door/bell.h"
 #include "dataplane/door/counters.h"
 
 struct rte_mempool;
@@ -29,6 +30,7 @@ class KernelPath {
     std::uint16_t vlan = 0;  // the kernel sees untagged frames; the port's tag goes on and off here
     std::uint16_t mtu = 1500;
     rte_ring* outbox = nullptr;  // of the port; frames from the kernel go there
+    Bell* owner = nullptr;       // of the worker that empties it
   };
 
   // Makes the TAPs. Throws std::runtime_error with one sentence.
@@ -39,6 +41,8 @@ class KernelPath {
 
   // Where workers punt packets of this port; null when the port has no TAP.
   [[nodiscard]] rte_ring* to_kernel(unsigned port) const;
+  // Workers call when packets wait for the kernel.
+  [[nodiscard]] Bell& bell() { return bell_; }
   void start();
   void stop();
   // This thread is a writer of its own.
@@ -59,6 +63,7 @@ class KernelPath {
   std::vector<Tap> taps_;
   rte_mempool* pool_;
   WorkerCounters counters_;
+  Bell bell_;
   std::atomic<bool> stopping_{false};  // control writes, the thread reads
   std::thread thread_;
 };

@@ -8,9 +8,13 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <set>
 #include <stdexcept>
 
 namespace sluice::io {
@@ -57,10 +61,28 @@ void set_rss(rte_eth_conf& conf, const rte_eth_dev_info& info, std::vector<std::
   conf.rx_adv_conf.rss_conf.rss_hf = kWanted & info.flow_type_rss_offloads;
 }
 
+// The sockets of this process that deliver whole frames. DPDK does not tell which ones a driver made; they
+// are those that appear while it opens the port, one a queue, in the order of the queues.
+std::set<int> frame_sockets() {
+  std::set<int> sockets;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0) continue;
+    if (domain == AF_PACKET || domain == AF_XDP) sockets.insert(fd);
+  }
+  return sockets;
+}
+
 }  // namespace
 
-Port::Port(const PortSettings& settings, rte_mempool* pool) : dpdk_port_(attach(settings)) {
+Port::Port(const PortSettings& settings, rte_mempool* pool) {
+  const std::set<int> before = frame_sockets();
+  dpdk_port_ = attach(settings);
   configure(settings, pool);
+  std::ranges::set_difference(frame_sockets(), before, std::back_inserter(wake_fds_));
+  if (wake_fds_.size() < rx_queues_) wake_fds_.clear();
 }
 
 void Port::configure(const PortSettings& settings, rte_mempool* pool) {

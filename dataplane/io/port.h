@@ -45,6 +45,11 @@ class Port {
   [[nodiscard]] bool offers_rss() const { return offers_rss_; }
   // The device reads a file: it has an end, which is reached however long that takes.
   [[nodiscard]] bool reads_file() const { return reads_file_; }
+  // Of a receive queue: readable when packets wait; -1 where the driver has none that we know. Virtual ports
+  // on the kernel's own sockets (af_packet, af_xdp) have.
+  [[nodiscard]] int wake_fd(std::uint16_t queue) const {
+    return queue < wake_fds_.size() ? wake_fds_[queue] : -1;
+  }
   [[nodiscard]] bool link_up() const;
   // What the device itself lost before we saw it (rte_eth_stats: imissed, rx_nombuf).
   [[nodiscard]] std::uint64_t missed_packets() const;
@@ -59,6 +64,7 @@ class Port {
   bool offers_rss_ = false;
   bool reads_file_ = false;
   bool started_ = false;
+  std::vector<int> wake_fds_;  // the driver's sockets, by queue
 };
 
 // One pool for all packets. `count` buffers that each hold a frame of `mtu` bytes of IP in one piece.

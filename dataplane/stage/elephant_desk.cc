@@ -16,6 +16,19 @@ bool still_big(const Service& service, double packets, double bytes, double seco
          (service.elephant_window_packets && packets >= windows * service.elephant_window_packets);
 }
 
+// The worker that owns the flow's group by now.
+unsigned owner_of(const Elephant& elephant, const Snapshot& tables) {
+  const std::uint32_t target = tables.find_target(elephant.target);
+  const std::uint32_t index = tables.service_table.lookup(elephant.key);
+  if (target == kNoTarget || index == kNoService) return elephant.owner;
+  const Service& service = tables.services[index];
+  for (std::uint32_t g = service.first_group; g < service.first_group + service.group_count; ++g) {
+    const Group& group = tables.groups[g];
+    if (target - group.first_target < group.members) return group.owner;
+  }
+  return elephant.owner;
+}
+
 }  // namespace
 
 bool ElephantDesk::promote(unsigned tier1, const FlowKey& key, std::uint32_t target, const Snapshot& tables,
@@ -54,9 +67,10 @@ void ElephantDesk::report(const Elephant& elephant, Note::Kind kind, const Snaps
                   .key = elephant.key,
                   .target = elephant.target,
                   .service = elephant.service};
-  if (elephant.owner == self) return settle(note, tables, now_tsc);
+  const unsigned owner = owner_of(elephant, tables);
+  if (owner == self) return settle(note, tables, now_tsc);
   // A full ring: the entry ages as if the flow were silent; its packets find their way by the map's policy.
-  to[elephant.owner]->put(note);
+  to[owner]->put(note);
 }
 
 void ElephantDesk::settle(const Note& note, const Snapshot& tables, std::uint64_t now_tsc) {
@@ -70,6 +84,10 @@ void ElephantDesk::settle(const Note& note, const Snapshot& tables, std::uint64_
     const Group& group = tables.groups[g];
     Flow* flow = nullptr;
     if (!group.state || group.owner != self) continue;
+    if (const unsigned keeper = keeper_of(group, tables, self); keeper != self) {
+      to[keeper]->put(note);  // the group is on its way here
+      continue;
+    }
     if (!group.state->flows.find(&note.key, &hash, 1, &flow, now)) continue;
     if (note.kind == Note::Kind::kDemoted) flow->flags = 0;
     group.state->flows.touch(*flow, {}, now);

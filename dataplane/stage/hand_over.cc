@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "dataplane/stage/stages.h"
+#include "dataplane/table/group_state.h"
 
 namespace sluice {
 namespace {
@@ -39,20 +40,21 @@ void put(Burst& burst, std::uint64_t mask, HandOverRing& ring) {
 
 void hand_over(Burst& burst, const Snapshot& tables, unsigned self, HandOverRing* const* rings) noexcept {
   std::uint64_t elsewhere = 0;
+  std::uint8_t keeper[kBurstPackets];  // asked once: it may change meanwhile, and passes on what comes late
   for_each(burst.live & ~burst.decided, [&](unsigned i) {
     const Group& group = tables.groups[burst.group[i]];
-    elsewhere |= std::uint64_t{group.state != nullptr && group.owner != self} << i;
+    if (group.state == nullptr) return;
+    keeper[i] = static_cast<std::uint8_t>(keeper_of(group, tables, self));
+    elsewhere |= std::uint64_t{keeper[i] != self} << i;
   });
   if (elsewhere == 0) [[likely]]
     return;
   for_each(elsewhere, [&](unsigned i) { write_note(burst, i, tables); });
   while (elsewhere) {
-    const unsigned owner =
-        tables.groups[burst.group[static_cast<unsigned>(std::countr_zero(elsewhere))]].owner;
+    const unsigned first = keeper[std::countr_zero(elsewhere)];
     std::uint64_t mask = 0;
-    for_each(elsewhere,
-             [&](unsigned i) { mask |= std::uint64_t{tables.groups[burst.group[i]].owner == owner} << i; });
-    put(burst, mask, *rings[owner]);
+    for_each(elsewhere, [&](unsigned i) { mask |= std::uint64_t{keeper[i] == first} << i; });
+    put(burst, mask, *rings[first]);
     elsewhere &= ~mask;
   }
 }

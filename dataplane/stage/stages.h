@@ -5,8 +5,9 @@
 //
 //   tier 1: receive -> parse -> join_fragments -> match_service -> read_control -> find_elephants ->
 //           select_group -> hand_over
-//   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate ->
-//           next_hop -> transmit;   on the side: answer, punt, release
+//   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate -> next_hop
+//           -> transmit
+//   beside: answer, punt, release
 //
 // No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
 // for `explain`, which runs them on a burst of its own.

@@ -115,4 +115,18 @@ class Flow {
 };
 static_assert(sizeof(Flow) == 20 && alignof(Flow) == 4);
 
+// Why a flow is no longer in the table.
+enum class FlowGone : std::uint8_t {
+  kExpired,  // its timeout
+  kEvicted,  // made room for another
+  kErased,   // by the owner
+};
+
+// Told of each flow that leaves, from whatever call removes it (find, insert, age, erase), while the flow is
+// still readable. Must not call the table. The owner counts flows by target with it.
+struct FlowObserver {
+  void* context = nullptr;
+  void (*gone)(void* context, const Flow& flow, FlowGone why) noexcept = nullptr;
+};
+
 }  // namespace sluice

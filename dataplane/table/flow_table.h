@@ -33,20 +33,6 @@ class FlowStore;
 struct FlowKeyV4;
 struct FlowKeyV6;
 
-// Why a flow is no longer in the table.
-enum class FlowGone : std::uint8_t {
-  kExpired,  // its timeout
-  kEvicted,  // made room for another
-  kErased,   // by the owner
-};
-
-// Told of each flow that leaves, from whatever call removes it (find, insert, age, erase), while the flow is
-// still readable. Must not call the table. The owner counts flows by target with it.
-struct FlowObserver {
-  void* context = nullptr;
-  void (*gone)(void* context, const Flow& flow, FlowGone why) noexcept = nullptr;
-};
-
 struct FlowCounters {  // since the table was made; wrap at 2^64
   std::uint64_t opened = 0, reopened = 0, expired = 0, erased = 0;
   std::uint64_t evicted_probation = 0, evicted_closing = 0, evicted_idle = 0;

@@ -15,6 +15,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/table/flow.h"
 #include "dataplane/table/service_table.h"
 #include "dataplane/table/slot_map.h"
 #include "dataplane/wire/address.h"
@@ -92,6 +93,12 @@ struct alignas(64) Group {
 };
 static_assert(sizeof(Group) == 64);
 
+// A group that has another owner than before, and whose former owner may still be its keeper (group_state.h).
+struct GroupMove {
+  std::uint32_t group = 0;  // index
+  FlowObserver observer;    // the new owner's
+};
+
 // What becomes of a packet that opens no flow and belongs to none that is known (B3).
 enum class UnknownFlow : std::uint8_t { kMap, kDrop, kReset };
 
@@ -162,6 +169,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const SlotMap>> maps;
   std::vector<std::shared_ptr<const std::vector<std::uint16_t>>> wheels;
   std::vector<std::shared_ptr<GroupState>> states;
+  std::vector<GroupMove> moves;  // mostly empty
 
   // The target that a flow entry names, or kNoTarget.
   [[nodiscard]] std::uint32_t find_target(std::uint32_t id) const {

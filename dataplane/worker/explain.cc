@@ -154,8 +154,8 @@ void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept
     answer.slot_hash = burst.slot_hash[0];
     answer.slot = group.dips.slot(static_cast<std::uint32_t>(answer.slot_hash));
     if (service.group_count > 1) answer.group_slot = service.groups.slot(answer.hash);
-    answer.owner = group.owner;
-    answer.elsewhere = group.state && group.owner != settings_.index;
+    answer.owner = static_cast<std::uint8_t>(keeper_of(group, tables, settings_.index));
+    answer.elsewhere = group.state && answer.owner != settings_.index;
     const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
     const Elephant* elephant = elephants_.table.find(burst.key[0], hash);
     if (elephant && elephant->active && tables.find_target(elephant->target) != kNoTarget) {

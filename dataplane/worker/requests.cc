@@ -15,6 +15,8 @@ void Worker::handle(Request& request, const Snapshot& tables) noexcept {
 }
 
 void Worker::answer_to(FlowPage& page, const Snapshot&) noexcept {
+  page.elsewhere = page.state->keeper.load(std::memory_order_acquire) != settings_.index;
+  if (page.elsewhere) return;
   FlowTable& flows = page.state->flows;
   page.now = elephants_.flow_clock(now_tsc_);
   page.cursor = flows.visit(page.cursor, page.budget, [&](const FlowKey& key, Flow& flow) {

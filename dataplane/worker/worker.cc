@@ -6,10 +6,8 @@
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <utility>
@@ -29,8 +27,6 @@ constexpr unsigned kNotesPerTurn = 32, kElephantsPerTurn = 8;
 constexpr std::uint32_t kFlowsAgedPerTurn = 256;  // entries looked at
 constexpr unsigned kGroupsPerTurn = 64;           // passed over on the way to one of this worker's
 constexpr unsigned kHousekeepEvery = 64;          // turns under load
-constexpr long kRestNs = 80'000;                  // with what the kernel adds, a packet waits 100 us at most
-constexpr unsigned kPollsBeforeRestUs = 50;
 constexpr unsigned kDrainLimitMs = 500;
 constexpr unsigned kFileRoom = 1024;  // packets that others must have room for before a file is read on
 
@@ -68,6 +64,7 @@ void Worker::run() noexcept {
 unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
   now_tsc_ = now_tsc;
   const Snapshot& tables = publisher_.take();
+  give_up_moved(tables, settings_.index);
   unsigned found = 0;
   held_back_ = false;
   for (RxQueue& queue : settings_.receive) {
@@ -135,7 +132,7 @@ unsigned Worker::deliver_handed(const Snapshot& tables) noexcept {
     if (count == 0) continue;
     burst_.begin(count);
     take_over(burst_, tables);
-    // A newer snapshot may have another owner for the group.
+    // A newer snapshot may have another owner for the group, and a group that moves still its former keeper.
     hand_over(burst_, tables, settings_.index, settings_.hand_to.data());
     deliver(burst_, tables, from);
     ring->mark_done(count);
@@ -254,6 +251,7 @@ void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
   answer_rate_.refill(now_tsc_);
   elephants_.read_notes(tables, now_tsc_, kNotesPerTurn);
   elephants_.review(tables, now_tsc_, kElephantsPerTurn);
+  call_kernel();
   age_flows(tables);
   fragments_.expire(now_tsc_, kFragmentSetsPerTurn);
   if (Request* request = exchange_.next()) {
@@ -264,36 +262,26 @@ void Worker::housekeep(const Snapshot& tables, unsigned found) noexcept {
 
 // Looks through the flow tables of this worker's groups in turn, a slice at a time.
 void Worker::age_flows(const Snapshot& tables) noexcept {
-  if (tables.states.empty()) return;
+  counters_.elephants.set(elephants_.table.size());
+  if (tables.states.empty()) return show_tables();
   const std::uint32_t now = elephants_.flow_clock(now_tsc_);
   for (unsigned looked = 0; looked < kGroupsPerTurn; ++looked) {
-    next_aged_ = (next_aged_ + 1) % static_cast<std::uint32_t>(tables.groups.size());
+    if (++next_aged_ >= tables.groups.size()) show_tables();
     const Group& group = tables.groups[next_aged_];
-    if (!group.state || group.owner != settings_.index) continue;
+    if (!group.state || keeper_of(group, tables, settings_.index) != settings_.index) continue;
     group.state->flows.age(now, kFlowsAgedPerTurn);
+    flows_counted_ += group.state->flows.size();
+    bytes_counted_ += group.state->flows.bytes();
     break;
   }
 }
 
-void Worker::rest(unsigned found) noexcept {
-  const std::uint64_t before_tsc = now_tsc_;
-  now_tsc_ = rte_rdtsc();
-  counters_.turns.add(1);
-  counters_.total_cycles.add(now_tsc_ - before_tsc);
-  if (found != 0) {
-    counters_.packets.add(found);
-    counters_.busy_cycles.add(now_tsc_ - before_tsc);
-    idle_since_tsc_ = now_tsc_;
-    return;
-  }
-  if (!settings_.adaptive_idle) return;
-  static const std::uint64_t patience_tsc = rte_get_tsc_hz() / 1'000'000 * kPollsBeforeRestUs;
-  if (now_tsc_ - idle_since_tsc_ < patience_tsc) {
-    rte_pause();
-    return;
-  }
-  const timespec pause{0, kRestNs};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+// A round over the groups is complete.
+void Worker::show_tables() noexcept {
+  counters_.flows.set(flows_counted_);
+  counters_.flow_bytes.set(bytes_counted_);
+  flows_counted_ = bytes_counted_ = 0;
+  next_aged_ = 0;
 }
 
 // Has everything that came in been received? A live port may never run dry, so its time is limited.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/door/bell.h"
 #include "dataplane/door/counters.h"
 #include "dataplane/door/exchange.h"
 #include "dataplane/door/publish.h"
@@ -24,6 +25,7 @@ struct RxQueue {
   std::uint16_t dpdk_port = 0, queue = 0;
   bool reads_file = false;  // has an end, and is read to it before the worker stops
   bool offers_rss = false;
+  int wake_fd = -1;  // readable when packets wait; -1: only a look tells
 };
 
 struct WorkerSettings {
@@ -38,6 +40,10 @@ struct WorkerSettings {
   std::vector<HandOverRing*> hand_to, hand_from;
   std::vector<NoteRing*> notes_to, notes_from;
   std::vector<rte_ring*> outboxes;  // by port; null where another worker empties it
+  // This worker's, those of the other workers, and the kernel path's; without, it never sleeps, only naps.
+  Bell* bell = nullptr;
+  std::vector<Bell*> others;
+  Bell* kernel = nullptr;
   FragmentTable::Limits fragments;
   rte_mempool* pool = nullptr;
 };
@@ -80,12 +86,17 @@ class Worker {
   void housekeep(const Snapshot& tables, unsigned found) noexcept;
   void drop_expired() noexcept;
   void age_flows(const Snapshot& tables) noexcept;
+  void show_tables() noexcept;
   void handle(Request& request, const Snapshot& tables) noexcept;            // requests.cc
   void answer_to(ExplainRequest& request, const Snapshot& tables) noexcept;  // explain.cc
   void answer_to(FlowPage& page, const Snapshot& tables) noexcept;
   void answer_to(ElephantPage& page, const Snapshot& tables) noexcept;
   void answer_to(const ForgetElephants& request, const Snapshot& tables) noexcept;
-  void rest(unsigned found) noexcept;
+  void rest(unsigned found) noexcept;  // rest.cc, with the next four
+  void wake_up() noexcept;
+  void call_kernel() noexcept;
+  [[nodiscard]] bool may_sleep() const noexcept;
+  [[nodiscard]] bool sleep() noexcept;
   [[nodiscard]] bool over(unsigned found) noexcept;
   void see_if_dry(unsigned found) noexcept;
   void give_up_held() noexcept;
@@ -102,10 +113,11 @@ class Worker {
   FragmentTable fragments_;
   ElephantDesk elephants_;
   TokenBucket answer_rate_;
-  std::vector<RssTruth> rss_;    // by receive queue
-  std::uint32_t next_aged_ = 0;  // index of a group
-  bool held_back_ = false;       // a file was not read this turn, because others have no room
-  bool trusted_ = false;         // of the burst under way
+  std::vector<RssTruth> rss_;                            // by receive queue
+  std::uint32_t next_aged_ = 0;                          // index of a group
+  std::uint64_t flows_counted_ = 0, bytes_counted_ = 0;  // of this round over the groups
+  bool held_back_ = false;  // a file was not read this turn, because others have no room
+  bool trusted_ = false;    // of the burst under way
   std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0, housekept_tsc_ = 0;
   std::unique_ptr<WorkerCounters> own_counters_;
   WorkerCounters& counters_;

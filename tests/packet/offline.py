@@ -21,6 +21,7 @@ HASH_KEY = (
 )
 ONE_CORE = "{ lcore = 1; tier1 = true; tier2 = true; }"
 TWO_CORES = "{ lcore = 1; tier1 = true; tier2 = false; }, { lcore = 2; tier1 = false; tier2 = true; }"
+THREE_CORES = TWO_CORES + ", { lcore = 3; tier1 = false; tier2 = true; }"
 MUX4, MUX6 = "10.0.0.10", "2001:db8:a::10"
 START_S, WORK_S, END_S = 20, 30, 20
 _numbers = itertools.count()
@@ -35,6 +36,11 @@ def service(name, vip, dips, protocol="tcp", port=80, **more):
         f'{{ name = "{name}"; vip = "{vip}"; protocol = "{protocol}"; port = {port};'
         f" dips = ( {rows} );{extra} }}"
     )
+
+
+def owned_by(text, lcore):
+    """The same service, its flow table kept by the worker on `lcore`."""
+    return re.sub(r"dips = (\( .*? \));", rf'groups = ( {{ name = "default"; worker = {lcore}; dips = \1; }} );', text)
 
 
 def configuration(directory, services, workers=ONE_CORE, capture="in.pcap", eal=(), port=""):

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 
 import pytest
 from frames import ACK, PSH, flow_of, frame, ip, one_hop_further, open_ip, open_tunnel, pieces, tcp, udp
-from offline import FILE_HEAD, MUX4, MUX6, ONE_CORE, TWO_CORES, Offline, record, service, through
+from offline import FILE_HEAD, MUX4, MUX6, ONE_CORE, THREE_CORES, TWO_CORES, Offline, owned_by, record, service, through
 
 WEIGHTS = (1, 2, 1, 4)
 DIPS4 = [(f"10.{n}.0.1{n}", weight) for n, weight in enumerate(WEIGHTS, 1)]
@@ -245,33 +245,68 @@ def reload_files(run):
     return changed, run.config
 
 
+def reload_while_feeding(run, files, feed):
+    """RELOADS reloads, each while packets flow; then the rest of the capture."""
+    feed.open()
+    for _ in range(RELOAD_FLOWS // BATCH):  # every flow has begun before the first change
+        feed.batch()
+    run.ready()
+    line, overlapped = Line(f"{run.directory}/sock"), 0
+    for turn in range(RELOADS):
+        result, fed = line.ask("config.reload", feed.batch, file=str(files[turn % 2]))
+        assert result["done"], f"reload {turn} changed nothing"
+        overlapped += fed > 0
+        feed.batch()
+    assert feed.left, "the capture ended before the reloads did"
+    while feed.batch():
+        pass
+    feed.file.close()
+    run.processed(RELOAD_PACKETS)
+    assert run.drops() == {}
+    assert overlapped == RELOADS
+
+
+def assert_nothing_lost_or_moved(frames_in, frames_out):
+    assert_forwarded(frames_in, frames_out, "ipip")
+    dips, _ = by_flow(frames_out)
+    assert len(dips) == RELOAD_FLOWS
+    assert all(len(chosen) == 1 for chosen in dips.values()), "a reload moved flows"
+
+
+def long_conversations():
+    frames = interleaved([vip for vip, _ in VIPS.values()], RELOAD_FLOWS // 4, RELOAD_PACKETS // RELOAD_FLOWS)
+    assert len(frames) == RELOAD_PACKETS
+    return frames
+
+
 @pytest.mark.parametrize("workers", [ONE_CORE, TWO_CORES], ids=["one-core", "two-cores"])
 def test_fifty_reloads_while_a_capture_runs_lose_and_move_nothing(tmp_path, workers):
-    vips = [vip for vip, _ in VIPS.values()]
-    frames = interleaved(vips, RELOAD_FLOWS // 4, RELOAD_PACKETS // RELOAD_FLOWS)
-    assert len(frames) == RELOAD_PACKETS
+    frames = long_conversations()
     feed = Feed(tmp_path / "in.pcap", frames)
     run = Offline(tmp_path, services(), None, workers)
     files = reload_files(run)
     with run:
-        feed.open()
-        for _ in range(RELOAD_FLOWS // BATCH):  # every flow has begun before the first change
-            feed.batch()
-        run.ready()
-        line, overlapped = Line(f"{tmp_path}/sock"), 0
-        for turn in range(RELOADS):
-            result, fed = line.ask("config.reload", feed.batch, file=str(files[turn % 2]))
-            assert result["done"], f"reload {turn} changed nothing"
-            overlapped += fed > 0
-            feed.batch()
-        assert feed.left, "the capture ended before the reloads did"
-        while feed.batch():
-            pass
-        feed.file.close()
-        run.processed(RELOAD_PACKETS)
-        assert run.drops() == {}
-    assert overlapped == RELOADS
-    assert_forwarded(frames, run.out, "ipip")
-    dips, _ = by_flow(run.out)
-    assert len(dips) == RELOAD_FLOWS
-    assert all(len(chosen) == 1 for chosen in dips.values()), "a reload moved flows"
+        reload_while_feeding(run, files, feed)
+    assert_nothing_lost_or_moved(frames, run.out)
+
+
+def test_groups_that_move_between_cores_while_a_capture_runs_lose_and_move_nothing(tmp_path):
+    # Placed at random: only the tables, which move, know where a flow belongs.
+    def placed(lcores):
+        rows = [service(name, vip, dips, scheduler="random") for name, (vip, dips) in VIPS.items()]
+        return [owned_by(row, lcore) for row, lcore in zip(rows, lcores)]
+
+    frames = long_conversations()
+    feed = Feed(tmp_path / "in.pcap", frames)
+    run = Offline(tmp_path, placed([2, 3, 2, 3]), None, THREE_CORES)
+    swapped = tmp_path / "swapped.conf"
+    head = run.config.read_text().split("services:")[0]
+    swapped.write_text(f"{head}services: ( {', '.join(placed([3, 2, 3, 2]))} );\n")
+    with run:
+        reload_while_feeding(run, (swapped, run.config), feed)
+        counted = sum(row["flows"] for row in run.ctl("dip", "list"))
+        assert counted == len(run.ctl("flow", "list", "--limit", "100000")) == RELOAD_FLOWS
+        workers = {row["lcore"]: row for row in run.ctl("worker", "list")}
+        assert all(workers[lcore]["packets"] > RELOAD_PACKETS / 10 for lcore in (2, 3)), workers
+        assert sum(row["flows"] for row in workers.values()) == RELOAD_FLOWS
+    assert_nothing_lost_or_moved(frames, run.out)

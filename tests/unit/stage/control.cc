@@ -76,7 +76,7 @@ std::shared_ptr<GroupState> Control::state_of(const maps::PlannedService& servic
     limits.timeouts = {
         .syn_s = 86400, .established_s = 86400, .closing_s = 30, .udp_s = 86400, .other_s = 86400};
     if (service.service->flows != 0) limits.flows_v4 = service.service->flows;
-    state = std::make_shared<GroupState>(limits, FlowObserver{nullptr, count_gone});
+    state = std::make_shared<GroupState>(limits, FlowObserver{nullptr, count_gone}, 0);
   }
   return state;
 }
