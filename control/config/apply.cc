@@ -5,6 +5,7 @@
 
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
+#include "control/config/dip_lists.h"
 #include "control/config/forms.h"
 #include "control/config/keys.h"
 
@@ -78,6 +79,18 @@ struct Apply {
   }
   void operator()(const RemoveIip& remove) const {
     std::erase_if(model.iips, [&](const Iip& iip) { return iip.address.address == remove.address; });
+  }
+  void operator()(const ShareDips& share) const {
+    if (Group* group = find_group(model, share)) group->dip_list = share.list;
+  }
+  void operator()(const PutDipList& put) const {
+    if (DipList* list = find_dip_list(model, put.list.name))
+      *list = put.list;
+    else
+      model.dip_lists.push_back(put.list);
+  }
+  void operator()(const RemoveDipList& remove) const {
+    std::erase_if(model.dip_lists, [&](const DipList& list) { return list.name == remove.name; });
   }
   void operator()(const ChangeControl& change) const {
     for (const Key<Control>& key : control_keys().keys)
@@ -163,6 +176,20 @@ std::string AddIip::describe() const {
 
 std::string RemoveIip::describe() const {
   return "give up IIP " + to_string(address);
+}
+
+std::string ShareDips::describe() const {
+  return list.empty() ? "give " + in_group(service, group) + " DIPs of its own"
+                      : "give " + in_group(service, group) + " the DIPs of list " + list;
+}
+
+std::string PutDipList::describe() const {
+  return "list " + list.name + " has " + std::to_string(list.dips.size()) +
+         (list.dips.size() == 1 ? " DIP" : " DIPs");
+}
+
+std::string RemoveDipList::describe() const {
+  return "remove list " + name;
 }
 
 std::string ChangeControl::describe() const {

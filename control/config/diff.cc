@@ -45,6 +45,11 @@ std::pair<IpAddress, std::uint16_t> dip_name(const Dip& dip) {
   return {dip.address, dip.port};
 }
 
+std::vector<Dip> sorted(std::vector<Dip> dips) {
+  std::ranges::sort(dips, {}, dip_name);
+  return dips;
+}
+
 bool same_service(const Service& a, const Service& b) {
   return a.vip == b.vip && a.protocol == b.protocol && a.port == b.port;
 }
@@ -106,6 +111,8 @@ void diff_service(const Service& from, const Service& to, Actions& actions) {
     if (old->second->worker != group.worker)
       actions.join.push_back(MoveGroup{to.name, group.name, group.worker});
     diff_dips(to.name, *old->second, group, actions);
+    if (old->second->dip_list != group.dip_list)
+      actions.join.push_back(ShareDips{to.name, group.name, group.dip_list});
   }
 }
 
@@ -135,6 +142,18 @@ void diff_iips(const std::vector<Iip>& from, const std::vector<Iip>& to, Actions
     const auto old = before.find(known);
     if (old == before.end() || !(*old->second == *iip)) actions.join.push_back(AddIip{*iip});
   }
+}
+
+void diff_lists(const Model& from, const Model& to, std::vector<Action>& actions) {
+  const auto name = [](const DipList& list) { return list.name; };
+  const auto before = by_name(from.dip_lists, name), after = by_name(to.dip_lists, name);
+  for (const DipList& list : to.dip_lists) {
+    const auto old = before.find(list.name);
+    if (old == before.end() || sorted(old->second->dips) != sorted(list.dips))
+      actions.push_back(PutDipList{list});
+  }
+  for (const DipList& list : from.dip_lists)
+    if (!after.contains(list.name)) actions.push_back(RemoveDipList{list.name});
 }
 
 NeedsRestart restart(const std::string& key, const std::string& from, const std::string& to) {
@@ -194,6 +213,7 @@ std::vector<Action> diff(const Model& from, const Model& to) {
   std::vector<Action> all = std::move(actions.leave);
   all.insert(all.end(), std::make_move_iterator(actions.join.begin()),
              std::make_move_iterator(actions.join.end()));
+  diff_lists(from, to, all);
   for (const std::string& key : changed_keys(control_keys(), from.control, to.control)) {
     if (key == "socket")
       all.push_back(restart("control.socket", quote(from.control.socket), quote(to.control.socket)));
@@ -210,13 +230,12 @@ Model canonical(Model model) {
   for (Service& service : model.services) {
     std::sort(service.groups.begin(), service.groups.end(),
               [](const Group& a, const Group& b) { return a.name < b.name; });
-    for (Group& group : service.groups)
-      std::sort(group.dips.begin(), group.dips.end(), [](const Dip& a, const Dip& b) {
-        return std::tie(a.address, a.port) < std::tie(b.address, b.port);
-      });
+    for (Group& group : service.groups) group.dips = sorted(std::move(group.dips));
   }
   std::sort(model.iips.begin(), model.iips.end(),
             [](const Iip& a, const Iip& b) { return a.address.address < b.address.address; });
+  std::ranges::sort(model.dip_lists, {}, &DipList::name);
+  for (DipList& list : model.dip_lists) list.dips = sorted(std::move(list.dips));
   return model;
 }
 

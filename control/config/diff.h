@@ -93,6 +93,22 @@ struct RemoveIip {
   [[nodiscard]] std::string describe() const;
 };
 
+// The lists themselves; what it means for the groups that share them is in the actions above.
+struct PutDipList {  // new, or in place of the one of that name
+  DipList list;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct RemoveDipList {
+  std::string name;
+  [[nodiscard]] std::string describe() const;
+};
+
+struct ShareDips {
+  std::string service, group, list;  // "" = DIPs of its own
+  [[nodiscard]] std::string describe() const;
+};
+
 struct ChangeControl {
   std::string key;  // of the section control, without its name: "log_level"
   Control to;       // holds the new value; the other values are not to be used
@@ -106,9 +122,9 @@ struct NeedsRestart {
   [[nodiscard]] std::string describe() const;
 };
 
-using Action =
-    std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup, MoveGroup,
-                 AddDip, ReweightDip, AddService, RemoveIip, AddIip, ChangeControl, NeedsRestart>;
+using Action = std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService, AddGroup, ReweightGroup,
+                            MoveGroup, AddDip, ReweightDip, ShareDips, AddService, PutDipList, RemoveDipList,
+                            RemoveIip, AddIip, ChangeControl, NeedsRestart>;
 
 // The actions from `from` to `to`, what leaves before what joins. Both models are valid.
 std::vector<Action> diff(const Model& from, const Model& to);

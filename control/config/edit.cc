@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/config/dip_lists.h"
 #include "control/config/key.h"
 #include "control/config/validate.h"
 
@@ -95,7 +96,19 @@ std::optional<std::uint16_t> port_meant(const Service& service, const std::vecto
   return std::nullopt;
 }
 
-// Calls change(group, position) for every place that a command means, from the back.
+// Where a group's DIPs are written down: in the group, or in the list that it shares.
+std::vector<Dip>& written_dips(Model& model, Group& group) {
+  DipList* list = find_dip_list(model, group.dip_list);
+  return list != nullptr ? list->dips : group.dips;
+}
+
+// The model after share_dips when it keeps all rules.
+Edit shared(Model model) {
+  share_dips(model);
+  return judged(std::move(model));
+}
+
+// Calls change(dips, position) for every place that a command means, from the back.
 template <class Change>
 Edit change_dip(Model model, std::string_view service_name, std::string_view group, const AddressPort& dip,
                 Change change) {
@@ -106,11 +119,12 @@ Edit change_dip(Model model, std::string_view service_name, std::string_view gro
   std::string error;
   const auto port = port_meant(*service, groups, group, dip, error);
   if (!port) return refuse(std::move(error));
-  for (Group* each : groups)
-    for (std::size_t i = each->dips.size(); i-- > 0;)
-      if (each->dips[i].address == dip.address && port_of(*service, each->dips[i].port) == *port)
-        change(*each, i);
-  return judged(std::move(model));
+  std::set<std::vector<Dip>*> places;
+  for (Group* each : groups) places.insert(&written_dips(model, *each));
+  for (std::vector<Dip>* dips : places)
+    for (std::size_t i = dips->size(); i-- > 0;)
+      if ((*dips)[i].address == dip.address && port_of(*service, (*dips)[i].port) == *port) change(*dips, i);
+  return shared(std::move(model));
 }
 
 }  // namespace
@@ -118,9 +132,8 @@ Edit change_dip(Model model, std::string_view service_name, std::string_view gro
 Edit add_service(Model model, Service service) {
   if (find_service(model, service.name) != nullptr)
     return refuse("service " + service.name + " exists already; remove it first, or choose another name");
-  settle_ports(service);
   model.services.push_back(std::move(service));
-  return judged(std::move(model));
+  return shared(std::move(model));
 }
 
 Edit remove_service(Model model, std::string_view name) {
@@ -143,21 +156,20 @@ Edit add_dip(Model model, std::string_view service_name, std::string_view group,
     if (there.address == dip.address && port_of(*service, there.port) == port_of(*service, dip.port))
       return refuse("DIP " + to_string(AddressPort{dip.address, dip.port}) + " is in group " +
                     groups[0]->name + " of service " + service->name + " already; change its weight instead");
-  groups[0]->dips.push_back(dip);
-  settle_ports(*service);
-  return judged(std::move(model));
+  written_dips(model, *groups[0]).push_back(dip);
+  return shared(std::move(model));
 }
 
 Edit remove_dip(Model model, std::string_view service, std::string_view group, const AddressPort& dip) {
-  return change_dip(std::move(model), service, group, dip, [](Group& in, std::size_t position) {
-    in.dips.erase(in.dips.begin() + static_cast<std::ptrdiff_t>(position));
+  return change_dip(std::move(model), service, group, dip, [](std::vector<Dip>& in, std::size_t position) {
+    in.erase(in.begin() + static_cast<std::ptrdiff_t>(position));
   });
 }
 
 Edit set_weight(Model model, std::string_view service, std::string_view group, const AddressPort& dip,
                 std::uint32_t weight) {
   return change_dip(std::move(model), service, group, dip,
-                    [weight](Group& in, std::size_t position) { in.dips[position].weight = weight; });
+                    [weight](std::vector<Dip>& in, std::size_t position) { in[position].weight = weight; });
 }
 
 Edit add_iip(Model model, const Iip& iip) {

@@ -14,6 +14,7 @@ const Section<Dataplane>& dataplane_keys();
 const Section<Port>& port_keys();
 const Section<Worker>& worker_keys();
 const Section<Service>& service_keys();
+const Section<DipList>& dip_list_keys();
 const Section<Group>& group_keys();
 const Section<Dip>& dip_keys();
 const Section<Health>& health_keys();

@@ -45,6 +45,22 @@ void settle_dip(Report& report, const Node& node, Dip& dip) {
                                  " is not the port in address = " + quote(address->text) + "; give it once");
 }
 
+// A list of groups, or in quotes the name of a list that is shared.
+void read_dips(Report& report, const Node& node, Group& group) {
+  if (node.kind == Node::Kind::kText)
+    group.dip_list = node.text;
+  else
+    read_list(report, "dips", node, dip_keys(), group.dips);
+}
+
+std::string print_dips(const Group& group, unsigned indent) {
+  return group.dip_list.empty() ? print_list(group.dips, dip_keys(), indent, true) : quote(group.dip_list);
+}
+
+void judge_dips(Report& report, const Group& group) {
+  if (group.dip_list.empty()) judge_list(report, group.dips, dip_keys());
+}
+
 bool is_plain_list(const Service& service) {
   return service.groups.size() == 1 && service.groups[0].name == kDefaultGroup &&
          service.groups[0].weight == 0 && !service.groups[0].worker;
@@ -64,19 +80,28 @@ Key<Service> groups() {
 }
 
 Key<Service> dips() {
-  Key<Service> key = base("dips", &Service::groups, "list of groups",
-                          "The DIPs, when the grouping is left to Sluice; not together with `groups`.");
+  Key<Service> key = base("dips", &Service::groups, "list of groups, or a name",
+                          "The DIPs, when the grouping is left to Sluice, or in quotes the name of one of "
+                          "`dip_lists`; not together with `groups`.");
   key.read = [](Report& report, const Node& node, Service& out) {
     out.groups.resize(1);
     out.groups[0].name = kDefaultGroup;
     const auto scope = report.instead("groups[0].dips");
     report.place(node.row);
-    read_list(report, "dips", node, dip_keys(), out.groups[0].dips);
+    read_dips(report, node, out.groups[0]);
   };
   key.print = [](const Service& service, unsigned indent) {
-    return is_plain_list(service) ? print_list(service.groups[0].dips, dip_keys(), indent, true)
-                                  : std::string();
+    return is_plain_list(service) ? print_dips(service.groups[0], indent) : std::string();
   };
+  return key;
+}
+
+Key<Group> dips_of_group() {
+  Key<Group> key = base("dips", &Group::dips, "list of groups, or a name",
+                        "The servers of the group, or in quotes the name of one of `dip_lists`.");
+  key.read = read_dips;
+  key.print = print_dips;
+  key.judge = judge_dips;
   return key;
 }
 
@@ -95,6 +120,9 @@ const Section<Model>& model_keys() {
       {
           section("control", &Model::control, control_keys, "How the appliance is reached and what it says."),
           section("dataplane", &Model::dataplane, dataplane_keys, "Ports and cores. Read at the start only."),
+          sections("dip_lists", &Model::dip_lists, dip_list_keys, false,
+                   "Servers that several services or groups share: `dips = \"farm\";` there. A command about "
+                   "one of them, in whatever service, concerns all."),
           sections("services", &Model::services, service_keys, false,
                    "What is balanced, and over which servers."),
           sections("iips", &Model::iips, iip_keys, true,
@@ -180,7 +208,20 @@ const Section<Group>& group_keys() {
                  "Its share of the service's flows. 0: the sum of its DIPs' weights."),
           optional_number("worker", &Group::worker, 0, 127,
                           "The lcore of the tier-2 worker that owns the group. Not given: Sluice chooses."),
-          sections("dips", &Group::dips, dip_keys, true, "The servers of the group."),
+          dips_of_group(),
+      },
+      {}};
+  return table;
+}
+
+const Section<DipList>& dip_list_keys() {
+  static const Section<DipList> table{
+      "a list of DIPs",
+      {
+          needed(with_rule(text("name", &DipList::name, "a name", "The name by which `dips` refers to it."),
+                           [](const DipList& l) { return rules::name("name", l.name); }),
+                 "\"farm\""),
+          sections("dips", &DipList::dips, dip_keys, true, "The servers."),
       },
       {}};
   return table;

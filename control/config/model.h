@@ -110,12 +110,20 @@ struct Dip {
   }
 };
 
+// DIPs that several groups and services share (A1): one place to add, weigh and drain them.
+struct DipList {
+  std::string name;
+  std::vector<Dip> dips;
+  friend bool operator==(const DipList&, const DipList&) = default;
+};
+
 struct Group {
   std::string name;
   std::uint32_t weight = 0;  // tier-1 share; 0 = the sum of its DIPs' weights
-  std::vector<Dip> dips;
+  std::vector<Dip> dips;     // its own, or a copy of those of `dip_list` (dip_lists.h)
   std::optional<unsigned> worker =
-      std::nullopt;  // lcore of the tier-2 worker that owns it; none: Sluice's choice
+      std::nullopt;           // lcore of the tier-2 worker that owns it; none: Sluice's choice
+  std::string dip_list = {};  // "" = dips of its own
   friend bool operator==(const Group&, const Group&) = default;
 };
 
@@ -188,6 +196,7 @@ struct Iip {  // an address that routers send to; the MUX that has it answers fo
 struct Model {
   Control control;
   Dataplane dataplane;
+  std::vector<DipList> dip_lists;
   std::vector<Service> services;
   std::vector<Iip> iips;
   friend bool operator==(const Model&, const Model&) = default;

@@ -2,6 +2,7 @@
 // Copyright The Sluice Authors
 #include "control/config/parse.h"
 
+#include "control/config/dip_lists.h"
 #include "control/config/keys.h"
 #include "control/config/source.h"
 #include "control/config/tree.h"
@@ -12,6 +13,8 @@ namespace {
 
 // The readers noted rows of the joined text; the operator knows lines of files.
 void rows_to_lines(Model& model, const Source& source) {
+  for (DipList& list : model.dip_lists)
+    for (Dip& dip : list.dips) dip.line = source.origin(dip.line).line;
   for (Service& service : model.services) {
     service.line = source.origin(service.line).line;
     for (Group& group : service.groups)
@@ -27,6 +30,7 @@ Result read(const Source& source, std::optional<Problem> problem) {
   Model model;
   Report report(&source);
   read_section(report, *root, model_keys(), model);
+  share_dips(model);
   judge(report, model);
   if (!report.empty()) return {std::nullopt, report.problems()};
   rows_to_lines(model, source);

@@ -57,6 +57,7 @@ constexpr const char* kRules = R"(
 - A `gateway` lies in one of the port's subnets, a `gateway6` too or is link-local, unless there is a `gateway_mac`.
 - Service names differ, and so does each VIP with protocol and port; a prefix and an address within it are two VIPs,
   and the longest wins. Group names differ within a service, DIPs within a group. A DIP may be in several groups.
+- Names in `dip_lists` differ, and so do the DIPs of a list; `dips = "NAME"` names one of them.
 - A DIP is no VIP of this file and no address of the MUX.
 - Protocols without ports (`icmp`, `esp`, `ah`, `any`) take `port = 0` only.
 - `outer_source = "prefix"` needs a prefix for each address family among the DIPs, `"client"` needs DIPs of the VIP's
@@ -144,10 +145,12 @@ std::string reference_markdown() {
   return kIntroduction + std::string("\n## All keys\n") + table("The file", model_keys()) +
          table("control", control_keys()) + table("dataplane", dataplane_keys()) +
          table("dataplane.ports", port_keys()) + table("dataplane.workers", worker_keys()) +
-         table("services", service_keys()) + table("services.groups", group_keys()) +
-         table("services.dips, services.groups.dips", dip_keys()) + table("services.health", health_keys()) +
-         table("services.transition", transition_keys()) + table("services.timeouts", timeouts_keys()) +
-         table("services.elephant", elephant_keys()) + table("iips", iip_keys()) + kRules + kExamples;
+         table("dip_lists", dip_list_keys()) + table("services", service_keys()) +
+         table("services.groups", group_keys()) +
+         table("services.dips, services.groups.dips, dip_lists.dips", dip_keys()) +
+         table("services.health", health_keys()) + table("services.transition", transition_keys()) +
+         table("services.timeouts", timeouts_keys()) + table("services.elephant", elephant_keys()) +
+         table("iips", iip_keys()) + kRules + kExamples;
 }
 
 }  // namespace sluice::config

@@ -175,6 +175,35 @@ void judge_owner(Report& report, const std::string& path, const Group& group,
       {path, "dataplane.workers"});
 }
 
+// Two DIPs of a list are two, whatever port stands for the VIP's: `vip_port`.
+void judge_dips_differ(Report& report, const std::string& list, const std::vector<Dip>& dips,
+                       std::uint16_t vip_port) {
+  all_differ(
+      report, list, dips, {},
+      [&](const Dip& dip) {
+        if (dip.address.is_unspecified()) return std::string();
+        return "the DIP " + to_string(AddressPort{dip.address, dip.port != 0 ? dip.port : vip_port});
+      },
+      "keep one, with the weight of both");
+}
+
+// The DIPs of a list are held against everything where the list stands; a group that shares it needs to name
+// one that is there, and its port must not make two of its DIPs one.
+void judge_shared(Report& report, const std::string& path, const Group& group, const Service& service,
+                  const Model& model) {
+  std::vector<std::string_view> names;
+  for (const DipList& list : model.dip_lists) {
+    if (list.name == group.dip_list) return judge_dips_differ(report, path, group.dips, service.port);
+    names.push_back(list.name);
+  }
+  report.broken(path,
+                "there is no list of DIPs named " + quote(group.dip_list) + "; " +
+                    (names.empty() ? "add dip_lists = ( { name = " + quote(group.dip_list) +
+                                         "; dips = ( … ); } );, or write the DIPs themselves"
+                                   : "the nearest one is " + quote(nearest(group.dip_list, names))),
+                {path});
+}
+
 void judge_groups(Report& report, const std::string& path, const Service& service, const Model& model,
                   const Known& known) {
   all_differ(
@@ -185,15 +214,25 @@ void judge_groups(Report& report, const std::string& path, const Service& servic
     judge_owner(report, at(path + ".groups", i) + ".worker", service.groups[i], model.dataplane.workers);
     const std::string list = at(path + ".groups", i) + ".dips";
     const std::vector<Dip>& dips = service.groups[i].dips;
+    if (!service.groups[i].dip_list.empty()) {
+      judge_shared(report, list, service.groups[i], service, model);
+      continue;
+    }
     for (std::size_t j = 0; j < dips.size(); ++j) judge_dip(report, at(list, j), dips[j], model, known);
-    all_differ(
-        report, list, dips, {},
-        [&](const Dip& dip) {
-          if (dip.address.is_unspecified()) return std::string();
-          const std::uint16_t port = dip.port != 0 ? dip.port : service.port;
-          return "the DIP " + to_string(AddressPort{dip.address, port});
-        },
-        "keep one, with the weight of both");
+    judge_dips_differ(report, list, dips, service.port);
+  }
+}
+
+void judge_lists(Report& report, const Model& model, const Known& known) {
+  all_differ(
+      report, "dip_lists", model.dip_lists, {"name"},
+      [](const DipList& l) { return l.name.empty() ? l.name : "name = " + quote(l.name); },
+      "give each list of DIPs its own name");
+  for (std::size_t i = 0; i < model.dip_lists.size(); ++i) {
+    const std::string list = at("dip_lists", i) + ".dips";
+    const std::vector<Dip>& dips = model.dip_lists[i].dips;
+    for (std::size_t j = 0; j < dips.size(); ++j) judge_dip(report, at(list, j), dips[j], model, known);
+    judge_dips_differ(report, list, dips, 0);
   }
 }
 
@@ -284,6 +323,7 @@ void judge_services(Report& report, const Model& model) {
     judge_service(report, at(list, i), model.services[i]);
     judge_groups(report, at(list, i), model.services[i], model, known);
   }
+  judge_lists(report, model, known);
 }
 
 }  // namespace

@@ -272,16 +272,33 @@ std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const 
 
 std::optional<std::string> Live::refuse_leaving(const std::string& service_name,
                                                 const std::string& dip) const {
-  const config::Service* service = find(model_, service_name);
-  if (!service) return {};
-  for (const config::Group& group : service->groups) {
-    for (const config::Dip& other : group.dips) {
-      if (dip_name(other) != dip && other.weight > 0 && history_.healthy(service_name, dip_name(other)))
-        return {};
+  const config::Service* named = find(model_, service_name);
+  if (!named) return {};
+  // A DIP of a shared list leaves all services that share it.
+  std::set<std::string> lists;
+  for (const config::Group& group : named->groups) {
+    if (std::ranges::any_of(group.dips, [&](const config::Dip& d) { return dip_name(d) == dip; }))
+      lists.insert(group.dip_list);
+  }
+  lists.erase("");
+  for (const config::Service& service : model_.services) {
+    const bool shares = std::ranges::any_of(
+        service.groups, [&](const config::Group& group) { return lists.contains(group.dip_list); });
+    if ((&service == named || shares) && is_last(service, dip)) {
+      return "DIP " + dip + " is the last one of service " + service.name +
+             " that is up: add another first, or remove it with --now";
     }
   }
-  return "DIP " + dip + " is the last one of service " + service_name +
-         " that is up: add another first, or remove it with --now";
+  return {};
+}
+
+// Is no other DIP left to take the service's new flows?
+bool Live::is_last(const config::Service& service, const std::string& dip) const {
+  return std::ranges::none_of(service.groups, [&](const config::Group& group) {
+    return std::ranges::any_of(group.dips, [&](const config::Dip& other) {
+      return dip_name(other) != dip && other.weight > 0 && history_.healthy(service.name, dip_name(other));
+    });
+  });
 }
 
 std::uint32_t Live::slots_of(std::uint32_t index) const {

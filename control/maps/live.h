@@ -103,6 +103,7 @@ class Live {
   [[nodiscard]] bool moves_are_over() const;
   [[nodiscard]] FlowTable::Limits limits_of(const config::Service& service) const;
   [[nodiscard]] std::optional<std::string> refuse_other_keys(const config::Model& next) const;
+  [[nodiscard]] bool is_last(const config::Service& service, const std::string& dip) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
 
   config::Model model_;

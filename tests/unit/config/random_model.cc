@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/config/dip_lists.h"
 #include "control/config/words.h"
 
 namespace sluice::config::test {
@@ -204,7 +205,31 @@ Model RandomModel::model() {
   for (unsigned i = 0, count = static_cast<unsigned>(below(6)); i < count; ++i)
     model.services.push_back(service(i));
   model.iips = iips(model.dataplane);
+  for (auto count = below(3); count > 0; --count)
+    model.dip_lists.push_back(list(static_cast<unsigned>(count)));
+  share(model);
   return model;
+}
+
+// Without ports, so that no service's port makes two of its DIPs one.
+DipList RandomModel::list(unsigned index) {
+  Group made = group("");
+  for (Dip& dip : made.dips) dip.port = 0;
+  unique_dips(made);
+  return {"list" + std::to_string(index), made.dips};
+}
+
+// Some groups have the DIPs of a list.
+void RandomModel::share(Model& model) {
+  for (Service& service : model.services) {
+    for (Group& group : service.groups) {
+      const bool dangling = find_dip_list(model, group.dip_list) == nullptr;
+      if (dangling) group.dip_list.clear();
+      if (!model.dip_lists.empty() && one_in(4))
+        group.dip_list = model.dip_lists[below(model.dip_lists.size())].name;
+    }
+  }
+  share_dips(model);
 }
 
 void RandomModel::change(Service& service) {
@@ -246,6 +271,10 @@ Model RandomModel::neighbour(Model model) {
     if (one_in(6)) each = service(static_cast<unsigned>(std::stoul(each.name.substr(7))));
   }
   if (one_in(3)) model.services.push_back(service(10));
+  if (one_in(4) && !model.dip_lists.empty()) model.dip_lists.erase(model.dip_lists.begin());
+  for (DipList& each : model.dip_lists)
+    if (one_in(2)) each.dips = list(0).dips;
+  share(model);
   std::shuffle(model.services.begin(), model.services.end(), random_);
   return model;
 }

@@ -38,6 +38,8 @@ class RandomModel {
   void policy(Service& service);
   void flow_policy(Service& service);
   Group group(const std::string& name);
+  DipList list(unsigned index);
+  void share(Model& model);
   void change(Service& service);
 
   std::mt19937_64 random_;
