@@ -25,10 +25,14 @@
 #include "control/maps/live.h"
 #include "control/metrics/http.h"
 #include "control/neighbor/kernel.h"
+#include "control/route/announcer.h"
+#include "control/route/facts.h"
 #include "control/rpc/appliance.h"
 #include "control/rpc/health.h"
 #include "control/rpc/iip.h"
+#include "control/rpc/route.h"
 #include "control/rpc/server.h"
+#include "control/supervise/workers.h"
 
 namespace sluice {
 namespace {
@@ -72,6 +76,10 @@ void start_log(const std::string& level) {
   spdlog::flush_on(spdlog::level::trace);
 }
 
+void warn(const std::string& sentence) {
+  spdlog::warn("{}", sentence);
+}
+
 // The running appliance; its members are made in the order of the packet's way.
 class Sluiced {
  public:
@@ -82,29 +90,27 @@ class Sluiced {
         live_(model, surroundings(model)),
         health_(make_health_monitor()),
         announcer_(make_announcer()),
+        routes_(io_, route::options_for(model.control, kernel_ != nullptr, warn)),
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
     configure_interfaces();
     machine_.start(live_.first_snapshot());
     live_.publish_through(machine_.publisher());
-    live_.on_change([this] { watch_dips(); });
+    live_.on_change([this] { changed(); });
     machine_.register_writers(totals_);
     fill_appliance();
     open_doors();
-    watch_dips();
+    changed();
     tick();
     wait_for_ready();
   }
 
   int run() {
     boost::asio::signal_set signals(io_, SIGTERM, SIGINT);
-    signals.async_wait([this](const boost::system::error_code& error, int) {
-      if (!error) io_.stop();
-    });
+    wait_to_leave(signals);
     boost::asio::signal_set reload(io_, SIGHUP);
     wait_for_reload(reload);
     io_.run();
-    sd_notify(0, "STOPPING=1");
     spdlog::info("stopping: finishing what has come in");
     server_.reset();
     machine_.stop();
@@ -197,6 +203,11 @@ class Sluiced {
     if (machine_running_) live_.refresh();
   }
 
+  void changed() {
+    routes_.want(route::decide(route::facts_of(live_.model(), live_.directory())));
+    watch_dips();
+  }
+
   // The kernel keeps the ways to all DIPs resolved for us.
   void watch_dips() {
     machine_running_ = true;
@@ -210,6 +221,20 @@ class Sluiced {
       }
     }
     kernel_->watch(std::move(destinations));
+  }
+
+  // SIGTERM: routers learn of it first, and packets are forwarded until they have turned elsewhere. A second
+  // one ends it at once.
+  void wait_to_leave(boost::asio::signal_set& signals) {
+    signals.async_wait([this, &signals](const boost::system::error_code& error, int) {
+      if (error) return;
+      if (std::exchange(leaving_, true)) return io_.stop();
+      sd_notify(0, "STOPPING=1");
+      routes_.withdraw();
+      leave_timer_.expires_after(std::chrono::milliseconds(live_.model().control.leave_ms));
+      leave_timer_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
+      wait_to_leave(signals);
+    });
   }
 
   // From verdict to packets in one step: each one is a publication.
@@ -284,6 +309,7 @@ class Sluiced {
     rpc::add_elephant(router_, appliance_);
     rpc::add_health(router_, [this] { return health_->rows(); });
     rpc::add_iip(router_, appliance_, *announcer_);
+    rpc::add_route(router_, routes_);
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;
@@ -297,7 +323,8 @@ class Sluiced {
     metrics_ = std::make_unique<metrics::MetricsServer>(
         io_, to_string(at->address), at->port,
         [this] {
-          return rpc::render_metrics(appliance_) + rpc::render_health(health_->rows(), health_->stats());
+          return rpc::render_metrics(appliance_) + rpc::render_health(health_->rows(), health_->stats()) +
+                 rpc::render_routes(routes_);
         },
         [this] { return appliance_.ready; });
   }
@@ -343,6 +370,9 @@ class Sluiced {
     health_->configure(live_.model().services);
     announcer_->configure(live_.model());
     appliance_.ready = true;
+    routes_.begin();
+    watchdog_.emplace(io_,
+                      supervise::watch_workers(appliance_.workers, live_, [this] { routes_.withdraw(); }));
     spdlog::info("ready");
     sd_notify(0, "READY=1");
   }
@@ -382,16 +412,18 @@ class Sluiced {
   maps::Live live_;
   std::unique_ptr<health::Monitor> health_;
   std::unique_ptr<announce::Announcer> announcer_;
+  route::Announcer routes_;
   metrics::Totals totals_;
   metrics::Rates rates_;
   rpc::Appliance appliance_;
   rpc::Router router_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<metrics::MetricsServer> metrics_;
-  boost::asio::steady_timer ticker_{io_}, ready_timer_{io_};
+  boost::asio::steady_timer ticker_{io_}, ready_timer_{io_}, leave_timer_{io_};
+  std::optional<supervise::Watchdog> watchdog_;
   std::set<unsigned> liars_;
   unsigned ready_tries_ = 0;
-  bool machine_running_ = false;
+  bool machine_running_ = false, leaving_ = false;
 };
 
 int run(const Arguments& arguments) {

@@ -215,8 +215,9 @@ std::vector<Action> diff(const Model& from, const Model& to) {
              std::make_move_iterator(actions.join.end()));
   diff_lists(from, to, all);
   for (const std::string& key : changed_keys(control_keys(), from.control, to.control)) {
-    if (key == "socket")
-      all.push_back(restart("control.socket", quote(from.control.socket), quote(to.control.socket)));
+    const Key<Control>& row = key_named(control_keys(), key);
+    if (key == "socket" || key == "route_table" || key == "route_protocol")
+      all.push_back(restart("control." + key, row.print(from.control, 0), row.print(to.control, 0)));
     else
       all.push_back(ChangeControl{key, to.control});
   }

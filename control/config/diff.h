@@ -130,7 +130,8 @@ using Action = std::variant<RemoveService, RemoveDip, RemoveGroup, ChangeService
 std::vector<Action> diff(const Model& from, const Model& to);
 
 // `model` after `actions`. An action about something that is not there does nothing: `diff` makes none such.
-// canonical(apply(a, diff(a, b))) equals canonical(b) in services and in control but for its socket.
+// canonical(apply(a, diff(a, b))) equals canonical(b) in services and in control but for what needs a
+// restart.
 Model apply(Model model, std::span<const Action> actions);
 
 // The same for a vector. Without it, argument-dependent lookup would rather take std::apply.

@@ -42,6 +42,23 @@ const Section<Control>& control_keys() {
                                 "an IIP of ours; its environment has `ADDRESS`, `MAC` and `PORT`. Empty: "
                                 "only the log tells."),
                     [](const Control& c) { return rules::command("fence_command", c.fence_command); }),
+          with_rule(number("route_table", &Control::route_table, 0, 0xffffffff,
+                           "The kernel table that holds a route for each announced VIP, for a routing daemon "
+                           "to pick up. 0: none. Nothing is put there while no port has a "
+                           "`kernel_interface`."),
+                    [](const Control& c) { return rules::route_table(c.route_table); }),
+          with_rule(number("route_protocol", &Control::route_protocol, 5, 255,
+                           "The protocol number of these routes: what bears it in that table is Sluice's to "
+                           "remove."),
+                    [](const Control& c) { return rules::route_protocol(c.route_protocol); }),
+          number("leave_ms", &Control::leave_ms, 0, 3600000,
+                 "On SIGTERM the routes are withdrawn first; packets are forwarded for so long after that, "
+                 "while routers turn to other MUXes."),
+          number("stall_s", &Control::stall_s, 0, 3600,
+                 "A worker that has not turned for so long is stuck. 0: nobody looks."),
+          word("on_stall", &Control::on_stall,
+               "What follows: routes are withdrawn and the process ends with 1, or with a core dump, so that "
+               "its supervisor starts it afresh; or only the log tells."),
       },
       {}};
   return table;

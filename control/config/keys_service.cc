@@ -168,6 +168,9 @@ const Section<Service>& service_keys() {
           dips(),
           groups(),
           section("health", &Service::health, health_keys, "How servers are watched."),
+          word("announce", &Service::announce,
+               "When the VIP has its route: while one DIP is alive, always, or never. Of several services on "
+               "one VIP, one that wants the route is enough."),
           section("transition", &Service::transition, transition_keys,
                   "How a change of DIPs comes into force."),
           word("unknown_flow", &Service::unknown_flow,

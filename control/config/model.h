@@ -22,6 +22,8 @@ namespace limits {
 inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20, kIips = 256;
 }
 
+enum class OnStall : std::uint8_t { kExit, kAbort, kLog };
+
 struct Control {
   std::string socket = "/run/sluice/sluice.sock";
   std::string socket_group;  // who may read; "" = the process's own group
@@ -31,6 +33,13 @@ struct Control {
   std::string log_level = "info";  // trace, debug, info, warn, error
   std::vector<std::string> fence_command =
       {};  // what is run when somebody else defends an IIP (A6); no shell
+  // Where the routes of the VIPs are put for a routing daemon to find (A5), and the mark that makes them
+  // ours.
+  std::uint32_t route_table = 202;  // 0 = no routes
+  std::uint8_t route_protocol = 202;
+  unsigned leave_ms = 0;  // from the withdrawal of all routes to the end of forwarding
+  unsigned stall_s = 5;   // a worker that has not turned for so long is stuck; 0 = nobody looks
+  OnStall on_stall = OnStall::kExit;
   friend bool operator==(const Control&, const Control&) = default;
 };
 
@@ -97,6 +106,7 @@ enum class OuterSource : std::uint8_t { kMux, kClient, kPrefix };
 enum class FlowTypes : std::uint8_t { kBoth, kType1, kType2 };              // B5
 enum class FlowStart : std::uint8_t { kHandshake, kGtpC, kRadius, kDhcp };  // B3, B15
 enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
+enum class Announce : std::uint8_t { kLive, kAlways, kNever };  // A5
 enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
 enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent, kAgentCheck };
 
@@ -169,6 +179,7 @@ struct Service {
   std::optional<Prefix> outer_prefix4, outer_prefix6;  // for OuterSource::kPrefix, per outer family
   std::vector<Group> groups;  // `dips = (…)` in the file becomes one group named "default"
   Health health;
+  Announce announce = Announce::kLive;
   Transition transition;
   UnknownFlow unknown_flow = UnknownFlow::kHash;
   FlowTypes flow_types = FlowTypes::kBoth;
@@ -207,9 +218,10 @@ inline bool operator==(const Service& a, const Service& b) {
          a.stickiness == b.stickiness && a.hash_fields == b.hash_fields && a.scheduler == b.scheduler &&
          a.encapsulation == b.encapsulation && a.gue_port == b.gue_port && a.outer_source == b.outer_source &&
          a.outer_prefix4 == b.outer_prefix4 && a.outer_prefix6 == b.outer_prefix6 && a.groups == b.groups &&
-         a.health == b.health && a.transition == b.transition && a.unknown_flow == b.unknown_flow &&
-         a.flow_types == b.flow_types && a.flow_key == b.flow_key && a.flow_start == b.flow_start &&
-         a.flows == b.flows && a.timeouts == b.timeouts && a.elephant == b.elephant;
+         a.health == b.health && a.announce == b.announce && a.transition == b.transition &&
+         a.unknown_flow == b.unknown_flow && a.flow_types == b.flow_types && a.flow_key == b.flow_key &&
+         a.flow_start == b.flow_start && a.flows == b.flows && a.timeouts == b.timeouts &&
+         a.elephant == b.elephant;
 }
 
 }  // namespace sluice::config

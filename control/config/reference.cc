@@ -40,8 +40,9 @@ libconfig's grammar. A key that is not known is a problem, and so is a name, VIP
 ## What changes while packets flow
 
 `sluicectl config reload` compares the file with what runs and does what differs: services, groups and DIPs come, go and
-change their weights without a lost packet. Of `control`, all but `socket` changes at once. What differs in `dataplane`
-is named and waits for the next start. A file with a problem changes nothing.
+change their weights without a lost packet. Of `control`, all but `socket`, `route_table` and `route_protocol` changes
+at once. What differs in those or in `dataplane` is named and waits for the next start. A file with a problem changes
+nothing.
 
 Services are known by name, DIPs by address and port; the order in which they stand means nothing. A service whose
 `vip`, `protocol` or `port` changes is a new service: its flows end.

@@ -124,4 +124,18 @@ std::string flow_entries(std::uint32_t value) {
          " or more, or 0 for a share of dataplane.flows";
 }
 
+std::string route_table(std::uint32_t value) {
+  constexpr std::uint32_t kLocal = 255;  // RT_TABLE_LOCAL
+  return value == kLocal ? "route_table = 255 is the kernel's own table of local addresses; write another, "
+                           "as in 202"
+                         : std::string();
+}
+
+std::string route_protocol(std::uint8_t value) {
+  const bool is_daemon = value == 12 || value == 42 || (value >= 186 && value <= 198);
+  if (!is_daemon && value != 201) return {};
+  return "route_protocol = " + std::to_string(value) + " is that of " +
+         (is_daemon ? "a routing daemon" : "Sluice's own default routes") + "; write another, as in 202";
+}
+
 }  // namespace sluice::config::rules

@@ -32,6 +32,11 @@ std::string host_address(const std::string& what, const IpAddress& address);
 std::string slots(std::uint32_t value);
 // 0, which leaves the size to Sluice, or a table that is worth its overhead.
 std::string flow_entries(std::uint32_t value);
+// A kernel table that the kernel does not keep for itself.
+std::string route_table(std::uint32_t value);
+// A route protocol that no routing daemon writes: BIRD 12, babeld 42, FRR 186 to 198; 201 marks Sluice's own
+// default routes.
+std::string route_protocol(std::uint8_t value);
 
 inline constexpr std::uint32_t kMinSlots = 7, kMaxSlots = 4294967;
 inline constexpr std::uint32_t kMinFlows = 1024, kMaxFlows = 100'000'000;

@@ -98,4 +98,18 @@ std::span<const Word<HealthType>> words() {
   return kWords;
 }
 
+template <>
+std::span<const Word<Announce>> words() {
+  static constexpr Word<Announce> kWords[] = {
+      {Announce::kLive, "live"}, {Announce::kAlways, "always"}, {Announce::kNever, "never"}};
+  return kWords;
+}
+
+template <>
+std::span<const Word<OnStall>> words() {
+  static constexpr Word<OnStall> kWords[] = {
+      {OnStall::kExit, "exit"}, {OnStall::kAbort, "abort"}, {OnStall::kLog, "log"}};
+  return kWords;
+}
+
 }  // namespace sluice::config

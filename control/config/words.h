@@ -19,7 +19,8 @@ struct Word {
 };
 
 // All words of a choice, the default first. Defined for Idle, Protocol, Stickiness, HashFields, Scheduler,
-// Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline and HealthType.
+// Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline, HealthType, Announce and
+// OnStall.
 template <class E>
 std::span<const Word<E>> words();
 
@@ -47,6 +48,10 @@ template <>
 std::span<const Word<AtDeadline>> words();
 template <>
 std::span<const Word<HealthType>> words();
+template <>
+std::span<const Word<Announce>> words();
+template <>
+std::span<const Word<OnStall>> words();
 
 template <class E>
 std::string_view to_word(E value) {

@@ -244,6 +244,12 @@ void add_machine(std::vector<Command>& list) {
                   "Servers' health: state, since when, and why.",
                   "health.list",
                   {Form::kTable, {"service", "address", "state", "since_s", "why"}, "no health checks"}});
+  list.push_back({"route",
+                  "list",
+                  {},
+                  "The route of each VIP in the kernel: announced or withdrawn, and why.",
+                  "route.list",
+                  {Form::kTable, {"prefix", "state", "services", "why"}, "no VIPs"}});
 }
 
 void add_addresses(std::vector<Command>& list) {

@@ -6,10 +6,11 @@ topology   what there is: subnets, hosts, addresses, services (data, no side eff
 host       verbs on namespaces: make, wire up, run a command inside
 process    daemons in those hosts: start, wait until they serve, stop
 programs   what runs where: nginx, the agent, sluiced, and their configuration files
+routing    BGP daemons on the MUXes and the router, configured by docs/routing
 hugepages  as many as the MUXes need, given back afterwards
 lab        all of it in order: up, down, status
 cli        the verbs of scripts/lab
-traffic    requests from a client; load and echo run inside the hosts
+traffic    requests from a client; load, echo, downloads run inside the hosts
 tour       the story that scripts/demo tells
 """
 

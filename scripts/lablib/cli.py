@@ -12,7 +12,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lablib import LabError, hugepages  # noqa: E402
+from lablib import LabError, hugepages, routing  # noqa: E402
 from lablib.lab import ROOT, Lab, describe  # noqa: E402
 from lablib.topology import CORE_MTU, Shape  # noqa: E402
 
@@ -46,6 +46,7 @@ def parse_arguments():
     up.add_argument("--weights", type=weights, default=(), metavar="W,W,...", help="of dip1, dip2, ...; 1 if not given")
     up.add_argument("--spares", type=int, default=0, metavar="N", help="further servers that no service names yet")
     up.add_argument("--core-mtu", type=int, default=CORE_MTU, metavar="BYTES", help="between router, MUXes and servers")
+    up.add_argument("--routing", choices=routing.KINDS, default="static", help="how the router learns of the VIPs")
     up.add_argument("--bare", action="store_true", help="hosts, router and nginx only: no sluiced, no agent")
     verbs.add_parser("down", help="remove what `up` built, and nothing else")
     verbs.add_parser("status", help="hosts, addresses, and which programs live")
@@ -65,7 +66,8 @@ def up(lab, arguments):
     shape = Shape(**{key: value for key, value in vars(arguments).items() if key != "verb"})
     if len(shape.weights) > shape.dips:
         raise LabError(f"{len(shape.weights)} weights for {shape.dips} servers: name at most one for each")
-    subprocess.run([ROOT / "scripts" / "setup", "lab" if shape.bare else "build", "lab"], check=True)
+    parts = ["lab"] + ["build"] * (not shape.bare) + ["routing"] * (shape.routing != "static")
+    subprocess.run([ROOT / "scripts" / "setup", *parts], check=True)
     if not lab.up(shape):
         say(f"is up already: {describe(shape)}")
         return

@@ -13,10 +13,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import LabError, hugepages, process, programs
+from . import LabError, hugepages, process, programs, routing
 from .host import Namespace, run
 from .process import Daemon
-from .topology import SERVICES, SUBNETS, VIP_PREFIXES, Shape, mac_of
+from .topology import SERVICES, SUBNETS, Shape, mac_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EAL_DIR = Path("/run/dpdk")  # what EAL keeps at run time, a directory for each --file-prefix
@@ -148,7 +148,7 @@ class Lab:
             self._make_host(host, shape)
         programs.write_big_file(self.www)
         for host in shape.hosts("dip"):
-            self._record(programs.start_nginx(self.host(host.name), host, self.directory(host.name), self.www))
+            self.start(host.name, "nginx")
         self.say("nginx serves on every server")
         if shape.bare:
             return
@@ -159,6 +159,9 @@ class Lab:
         for host in shape.hosts("mux"):
             self.start(host.name, "sluiced")
             self.say(f"sluiced is ready on {host.name}")
+        if shape.routing != "static":
+            routing.start(self, shape.routing)
+            self.say(f"{shape.routing} announces the VIPs to the router")
 
     def _make_router(self, shape):
         router = self.host("router")
@@ -188,10 +191,8 @@ class Lab:
                 """
             )
             router.no_offloads(subnet.name)
-        muxes = shape.hosts("mux")
-        for prefix in VIP_PREFIXES:
-            hops = " ".join(f"nexthop via {m.v6 if ':' in prefix else m.v4} dev muxes" for m in muxes)
-            router.ip(f"route add {prefix} {hops}")
+        if shape.routing == "static" or shape.bare:
+            routing.static_routes(router, shape.hosts("mux"))
 
     def _make_host(self, host, shape):
         namespace, router = self.host(host.name), self.host("router")
@@ -246,6 +247,8 @@ class Lab:
         namespace, host, directory = self.host(name), self.spec(name), self.directory(name)
         if program == "sluice-agent":
             daemon = programs.start_agent(namespace, host, directory, self.build)
+        elif program == "nginx":
+            daemon = programs.start_nginx(namespace, host, directory, self.www)
         elif program == "sluiced":
             conf = directory / "sluiced.conf"
             if not conf.exists():  # a test or an operator may have changed it
@@ -253,7 +256,7 @@ class Lab:
             daemon = programs.start_sluiced(namespace, directory, self.build)
         else:
             raise LabError(f"the lab does not start {program}")
-        self._record(daemon)
+        self.record(daemon)
         return daemon
 
     def sluiced_conf(self, mux, services=SERVICES):
@@ -263,9 +266,18 @@ class Lab:
     def stop(self, name, program):
         daemon = self.daemon(name, program)
         obeyed = process.stop(daemon)
+        self._forget(daemon)
+        return obeyed
+
+    def kill(self, name, program):
+        """SIGKILL: the program has no last word."""
+        daemon = self.daemon(name, program)
+        process.kill(daemon)
+        self._forget(daemon)
+
+    def _forget(self, daemon):
         self.state["daemons"] = [d for d in self.state["daemons"] if d["pid"] != daemon.pid]
         self._save()
-        return obeyed
 
     # --- down ---
 
@@ -310,7 +322,8 @@ class Lab:
         temporary.write_text(json.dumps(self.state, indent=1) + "\n")
         temporary.rename(self.dir / "lab.json")
 
-    def _record(self, daemon):
+    def record(self, daemon):
+        """Remembers a daemon, so that `down` ends it."""
         self.state["daemons"].append(dataclasses.asdict(daemon))
         self._save()
 
@@ -340,6 +353,8 @@ def describe(shape):
         text += f" and {shape.spares} spare"
     if shape.weights:
         text += f", weights {','.join(map(str, shape.weights))}"
+    if shape.routing != "static":
+        text += f", routes by {shape.routing}"
     if shape.bare:
         text += ", bare"
     return text

@@ -105,3 +105,35 @@ def reap(pid):
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         pass
+
+
+# --- failures, for the demo and the tests: always of the daemon with all that it started ---------------------------
+
+
+def kill(daemon, seconds=5):
+    """SIGKILL, and waits for the end."""
+    try:
+        watch = os.pidfd_open(daemon.pid)
+    except ProcessLookupError:
+        return
+    try:
+        _signal_group(daemon, signal.SIGKILL)
+        select.select([watch], [], [], seconds)
+    finally:
+        os.close(watch)
+    reap(daemon.pid)
+
+
+def freeze(daemon):
+    """SIGSTOP: it holds its sockets and says nothing."""
+    _signal_group(daemon, signal.SIGSTOP)
+
+
+def thaw(daemon):
+    _signal_group(daemon, signal.SIGCONT)
+
+
+def _signal_group(daemon, number):
+    # start() made it the leader of a session of its own, so the group is it and its children.
+    if daemon.alive():
+        os.killpg(daemon.pid, number)

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from . import LabError, process
+from . import LabError, process, routing
 from .topology import LATER_SERVICES, SERVICES, SUBNETS
 
 AGENT_PORT = 9110  # /healthz and /status of the agent, on every address of the server
@@ -40,6 +40,7 @@ http {{
     listen [::]:80 backlog=4096;
     root {www};
     add_header X-Client $remote_addr;  # what DSR promises: the client's own address
+    add_header X-Server {name};
     location = / {{ return 200 "{name}\\n"; }}
     location = /healthz {{ proxy_pass http://127.0.0.1:{agent_port}; }}
     location /upload/ {{
@@ -55,7 +56,8 @@ http {{
 def start_nginx(namespace, host, directory, www):
     conf = directory / "nginx.conf"
     conf.write_text(NGINX.format(name=host.name, dir=directory, www=www, agent_port=AGENT_PORT))
-    (directory / "upload").mkdir()
+    (directory / "upload").mkdir(exist_ok=True)
+    (directory / "nginx.pid").unlink(missing_ok=True)  # of one that was killed
     daemon = process.start(
         namespace, "nginx", ["nginx", "-c", str(conf), "-p", str(directory), "-e", "stderr"], str(directory / "nginx.log")
     )
@@ -139,7 +141,8 @@ def sluiced_conf(host, shape, directory, prefix, state, services=SERVICES):
     blocks = ",\n".join(service_block(service, shape.members(), shape) for service in services)
     return f"""\
 // {host.name} of the lab.
-control: {{ socket = "{directory}/sluice.sock"; socket_group = "root"; metrics = "127.0.0.1:9107"; log_level = "info"; }};
+control: {{ socket = "{directory}/sluice.sock"; socket_group = "root"; metrics = "127.0.0.1:9107"; log_level = "info";
+  route_table = {routing.route_table(shape.routing)}; }};
 dataplane: {{
   eal      = [ {eal} ];
   idle     = "adaptive";

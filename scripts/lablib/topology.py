@@ -112,6 +112,7 @@ class Shape:
     spares: int = 0  # further servers, up and running, that no service names yet
     core_mtu: int = CORE_MTU
     neighbours: int = 0  # further hosts on the MUXes' subnet, on which nothing runs
+    routing: str = "static"  # how the router learns of VIPs: one of routing.KINDS
     bare: bool = False  # hosts, router and nginx only: no MUX program, no agents
 
     def hosts(self, role):

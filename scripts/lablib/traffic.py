@@ -5,7 +5,11 @@ import contextlib
 import json
 import math
 import subprocess
+import time
 from pathlib import Path
+
+from . import LabError
+from .programs import BIG_FILE, BIG_FILE_BYTES
 
 VIP4, VIP6 = "203.0.113.10", "2001:db8:cb::10"
 PYTHON = "/usr/bin/python3"
@@ -35,6 +39,40 @@ def steady(lab, vip=VIP4, connections=20, pause=0.01, client="client1"):
     finally:
         process.kill()
         process.wait()
+
+
+class Downloads:
+    """So many slow downloads of the first `size` bytes of the big file, `rate` bytes a second each, from one client.
+
+    with Downloads(lab) as downloads: …; the questions and their answers are those of downloads.py."""
+
+    def __init__(self, lab, vip=VIP4, count=200, size=BIG_FILE_BYTES, rate=50_000, client="client1"):
+        argv = [PYTHON, str(INSIDE / "downloads.py"), url(vip, f"/{BIG_FILE}"), str(count), str(size), str(rate)]
+        self.count = count
+        self.process = subprocess.Popen(
+            lab.host(client).wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, word="status"):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def wait_until_all_run(self, seconds=20):
+        """Every connection has an answer and gets bytes; the figures."""
+        deadline = time.monotonic() + seconds
+        while (figures := self.ask())["servers"].get("nobody", 0) or figures["running"] < self.count or figures["silent"]:
+            if time.monotonic() > deadline or figures["broken"]:
+                raise LabError(f"not all of {self.count} downloads run: {figures}")
+            time.sleep(0.3)  # the downloads' own pace
+        return figures
 
 
 def unlike(answers, weights):

@@ -66,6 +66,8 @@ TEST(Diff, AppliedToTheOneGivesTheOther) {
     ASSERT_EQ(canonical(after).services, canonical(to).services) << "seed " << seed;
     Control control = to.control;
     control.socket = from.control.socket;
+    control.route_table = from.control.route_table;
+    control.route_protocol = from.control.route_protocol;
     ASSERT_EQ(after.control, control) << "seed " << seed;
     ASSERT_EQ(canonical(after).iips, canonical(to).iips) << "seed " << seed;
     ASSERT_EQ(after.dataplane, from.dataplane) << "seed " << seed;

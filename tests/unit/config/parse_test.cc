@@ -44,7 +44,9 @@ TEST(Parse, WhatIsNotGivenHasItsDefault) {
 TEST(Parse, EveryKeyReachesItsField) {
   const Model model = parsed(
       "control: { socket = \"/run/s\"; socket_group = \"g\"; socket_mode = \"0600\"; admin_group = \"a\";\n"
-      "  metrics = \"[::1]:9107\"; log_level = \"debug\"; };\n"
+      "  metrics = \"[::1]:9107\"; log_level = \"debug\"; route_table = 7; route_protocol = 8; leave_ms = 9; "
+      "stall_s = "
+      "10; on_stall = \"abort\"; };\n"
       "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096; flows = "
       "4096;\n"
       "  hash_key = \"" +
@@ -66,12 +68,14 @@ TEST(Parse, EveryKeyReachesItsField) {
       "100;\n"
       "    timeout_ms = 50; failures = 4; successes = 5; payload = \"0x00ff\"; persistent = true; panic = "
       "false; };\n"
-      "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; unknown_flow = \"reset\";\n"
+      "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; announce = \"always\"; unknown_flow = "
+      "\"reset\";\n"
       "  flow_types = \"type2\"; flows = 2048; timeouts = { syn_s = 1; established_s = 2; closing_s = 3; "
       "udp_s = 4; "
       "other_s = 5; };\n"
       "  elephant = { bytes_per_s = 3000000000L; packets_per_s = 0; }; } );\n");
-  EXPECT_EQ(model.control, (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "debug"}));
+  EXPECT_EQ(model.control,
+            (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "debug", {}, 7, 8, 9, 10, OnStall::kAbort}));
   const Dataplane& dataplane = model.dataplane;
   EXPECT_EQ(dataplane.eal, (std::vector<std::string>{"-m", "512"}));
   EXPECT_EQ(dataplane.idle, Idle::kBusy);
@@ -107,6 +111,7 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}, 3u}};
   service.health = {HealthType::kUdp, 55, "/p", "h", "e", 100, 50, 4, 5, "0x00ff", true, false};
   service.transition = {6, AtDeadline::kKeep};
+  service.announce = Announce::kAlways;
   service.unknown_flow = UnknownFlow::kReset;
   service.flow_types = FlowTypes::kType2;
   service.flows = 2048;

@@ -55,6 +55,11 @@ Control RandomModel::control() {
   if (one_in(2)) control.admin_group = "admins";
   if (one_in(2)) control.metrics = one_in(2) ? "[::1]:9107" : "127.0.0.1:9107";
   if (one_in(2)) control.log_level = "debug";
+  if (one_in(2)) control.route_table = static_cast<std::uint32_t>(below(253));
+  if (one_in(2)) control.route_protocol = static_cast<std::uint8_t>(210 + below(46));
+  if (one_in(2)) control.leave_ms = static_cast<unsigned>(below(3600001));
+  if (one_in(2)) control.stall_s = static_cast<unsigned>(below(3601));
+  control.on_stall = word<OnStall>();
   return control;
 }
 
@@ -145,6 +150,7 @@ void RandomModel::policy(Service& service) {
                     one_in(2)};
   service.transition = {static_cast<unsigned>(below(604801)), word<AtDeadline>()};
   service.unknown_flow = word<UnknownFlow>();
+  service.announce = word<Announce>();
   flow_policy(service);
 }
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+#include "control/rpc/route.h"
+
+#include "control/metrics/text.h"
+
+namespace sluice::rpc {
+
+using nlohmann::json;
+
+void add_route(Router& router, const route::Announcer& announcer) {
+  router.add({.name = "route.list",
+              .help = "The route of each VIP: announced or withdrawn, for which services, and why.",
+              .handler = [&announcer](const json&) -> json {
+                json list = json::array();
+                for (const route::Row& row : announcer.rows()) {
+                  list.push_back({{"prefix", to_string(row.prefix)},
+                                  {"state", row.state},
+                                  {"services", row.services},
+                                  {"why", row.why}});
+                }
+                return list;
+              }});
+}
+
+std::string render_routes(const route::Announcer& announcer) {
+  metrics::Text text;
+  text.gauge("sluice_route_announced", "1 when the VIP has its route in the kernel.");
+  for (const route::Row& row : announcer.rows())
+    text.sample({{"prefix", to_string(row.prefix)}}, row.state == "announced" ? 1 : 0);
+  const route::Stats& stats = announcer.stats();
+  text.counter("sluice_routes_announced_total", "Routes put into the kernel.");
+  text.sample({}, stats.announced);
+  text.counter("sluice_routes_withdrawn_total", "Routes taken out of the kernel.");
+  text.sample({}, stats.withdrawn);
+  text.counter("sluice_routes_refused_total", "Changes of routes that the kernel refused.");
+  text.sample({}, stats.refused);
+  text.counter("sluice_routes_repaired_total", "Routes that were found changed by somebody else.");
+  text.sample({}, stats.repaired);
+  return text.take();
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Sluice Authors
+// The routes of VIPs on the socket and on the page of metrics. Control thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "control/route/announcer.h"
+#include "control/rpc/router.h"
+
+namespace sluice::rpc {
+
+// Registers `route.list`.
+void add_route(Router& router, const route::Announcer& announcer);
+
+// The families of routes of the page of /metrics.
+std::string render_routes(const route::Announcer& announcer);
+
+}  // namespace sluice::rpc
