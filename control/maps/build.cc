@@ -230,14 +230,12 @@ class Builder {
       newest.push_back({identity(group.name), group.weight, group.up()});
     }
     out.groups = keep(cache_.get(newest, in_.slots));
-    const std::size_t given_up =
-        planned.older.size() > kMostOlderMaps ? planned.older.size() - kMostOlderMaps : 0;
     std::vector<SlotView> views;
-    for (std::size_t n = given_up; n < planned.older.size(); ++n) {
+    for (const Members* before : planned.older) {
       std::vector<Member> older;
       for (const PlannedGroup& group : planned.groups) {
-        const auto at = planned.older[n]->find(group.name);
-        const bool held = at != planned.older[n]->end();
+        const auto at = before->find(group.name);
+        const bool held = at != before->end();
         const bool alive = std::ranges::any_of(group.dips, &PlannedDip::usable);
         older.push_back({identity(group.name), held ? at->second.weight : 0, held && at->second.up && alive});
       }
@@ -250,6 +248,7 @@ class Builder {
     const auto same = [](const SlotView& a, const SlotView& b) { return a.slots == b.slots; };
     views.erase(std::unique(views.begin(), views.end(), same), views.end());
     views.pop_back();
+    if (views.size() > kMostOlderMaps) views.erase(views.begin(), views.end() - kMostOlderMaps);
     for (const SlotView& view : views) {
       out.older_groups[out.older_count++] = view.slots;
       directory_.services.back().slots_moved =

@@ -147,7 +147,7 @@ FlowTable::Limits Live::limits_of(const config::Service& service) const {
 
 std::shared_ptr<GroupState> Live::state_of(const PlannedService& service, const PlannedGroup& group) {
   const bool sticky = service.service->stickiness == config::Stickiness::kFlow;
-  if (!sticky && !group.base && service.older.empty()) return nullptr;
+  if (!sticky && group.changes == 0 && service.older.empty()) return nullptr;
   Owned& owned = states_[{service.service->name, group.name}];
   if (!owned.state) {
     owned.owner = owner_of(service, group);

@@ -78,13 +78,22 @@ void change_group(History& history, const config::Service& before, const config:
   if (!successor) history.left_groups[before.name].insert(group.name);
 }
 
-// Is anybody left who can keep flows: of the model with whatever weight, or leaving?
+// Is anybody left who can keep flows? With flow tables: of the model with whatever weight, or leaving.
+// Without: in a map that holds it, be it remembered or in force.
 bool keeps_flows(const History& history, const config::Service& service, const std::string& name) {
   const MapKey key{service.name, name};
   const config::Group* group = find(service, name);
   const auto healthy = [&](const std::string& dip) { return history.healthy(service.name, dip); };
-  if (group && std::ranges::any_of(group->dips, healthy, dip_name)) return true;
   const Members current = group ? members_of(service, *group, history) : Members{};
+  if (needs_maps(service)) {
+    const auto holds = [&](const auto& member) {
+      return member.second.weight > 0 && member.second.up && healthy(member.first);
+    };
+    return std::ranges::any_of(current, holds) ||
+           std::ranges::any_of(history.transitions.maps(key),
+                               [&](const Members* map) { return std::ranges::any_of(*map, holds); });
+  }
+  if (group && std::ranges::any_of(group->dips, healthy, dip_name)) return true;
   const auto leaving = history.transitions.leaving(key, current);
   return std::ranges::any_of(leaving, [&](const auto& l) { return !l.second.gone && healthy(l.first); });
 }
@@ -136,11 +145,12 @@ PlannedGroup plan_group(const config::Service& service, const config::Group& gro
                         .gone = state.gone,
                         .healthy = history.healthy(service.name, name)});
   }
-  // V is the oldest map in which somebody is left: no flow relies on another.
+  // V is the oldest map in which somebody is left: no flow relies on another. With nobody left in any, the
+  // newest decides alone.
   const auto maps = history.transitions.maps(key);
   out.changes = maps.size();
   for (auto map = maps.rbegin(); map != maps.rend(); ++map) {
-    if (!out.base || holds_anybody(**map, out)) out.base = *map;
+    if (holds_anybody(**map, out)) out.base = *map;
   }
   return out;
 }

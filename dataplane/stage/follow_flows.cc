@@ -117,14 +117,17 @@ class Follower {
     const std::uint32_t target = by_oldest_maps(i, service);
     return target == kNoTarget ? newest(i) : target;
   }
+  // A group in which nobody is left has handed its flows to where the next map had them.
   std::uint32_t by_oldest_maps(unsigned i, const Service& service) const {
-    if (service.older_count == 0) return base(i);
-    const std::uint16_t member = service.older_groups[0][service.groups.slot(burst_.hash[i])];
-    if (member == kNoMember) return base(i);
-    const Group& group = tables_.groups[service.first_group + member];
-    const std::uint16_t dip =
-        group.base_slots[group.dips.slot(static_cast<std::uint32_t>(burst_.slot_hash[i]))];
-    return dip == kNoMember ? base(i) : group.first_target + dip;
+    for (unsigned n = 0; n < service.older_count; ++n) {
+      const std::uint16_t member = service.older_groups[n][service.groups.slot(burst_.hash[i])];
+      if (member == kNoMember) continue;
+      const Group& group = tables_.groups[service.first_group + member];
+      const std::uint16_t dip =
+          group.base_slots[group.dips.slot(static_cast<std::uint32_t>(burst_.slot_hash[i]))];
+      if (dip != kNoMember) return group.first_target + dip;
+    }
+    return base(i);
   }
   std::uint32_t scheduled(unsigned i) const {
     if (group_.scheduler == Scheduler::kMap) return newest(i);

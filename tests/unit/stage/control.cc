@@ -65,7 +65,7 @@ Control::Control() {
 std::shared_ptr<GroupState> Control::state_of(const maps::PlannedService& service,
                                               const maps::PlannedGroup& group) {
   const bool sticky = service.service->stickiness == config::Stickiness::kFlow;
-  if (!sticky && !group.base && service.older.empty()) return nullptr;
+  if (!sticky && group.changes == 0 && service.older.empty()) return nullptr;
   std::shared_ptr<GroupState>& state = states_[group.name];
   if (!state) {
     FlowTable::Limits limits;
@@ -186,6 +186,31 @@ std::string Control::by_newest_map(const FlowKey& key) const {
   const auto slot = group.dips.slot(static_cast<std::uint32_t>(tables.slot_hash(key, service.hash_fields)));
   const std::uint16_t member = group.dips.slots[slot];
   return member == kNoMember ? "" : built_.directory.targets[group.first_target + member].dip.name;
+}
+
+std::string Control::maps_of(const FlowKey& key) const {
+  const Snapshot& tables = snapshot();
+  const Service& service = tables.services[0];
+  std::string text;
+  const auto name = [&](const Group& group, std::uint16_t member) {
+    return member == kNoMember ? "nobody" : built_.directory.targets[group.first_target + member].dip.name;
+  };
+  for (unsigned n = 0; n <= service.older_count; ++n) {
+    const std::uint16_t* map = n < service.older_count ? service.older_groups[n] : service.groups.slots;
+    const std::uint16_t g = service.group_count == 1
+                                ? 0
+                                : map[service.groups.slot(tables.toeplitz.hash(key, service.hash_fields))];
+    if (g == kNoMember) {
+      text += " [no group]";
+      continue;
+    }
+    const Group& group = tables.groups[service.first_group + g];
+    const auto slot = group.dips.slot(static_cast<std::uint32_t>(tables.slot_hash(key, service.hash_fields)));
+    text += " [" + built_.directory.groups[service.first_group + g].name + ": base " +
+            name(group, group.base_slots[slot]) + ", newest " + name(group, group.dips.slots[slot]) +
+            (group.state ? "" : ", no state") + "]";
+  }
+  return text;
 }
 
 long Control::seconds_at(Time time) const {

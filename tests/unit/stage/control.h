@@ -48,6 +48,9 @@ class Control {
 
   // The way of a burst through tier 1 and 2: where each packet went, "" when it was dropped.
   std::vector<std::string> carry(const std::vector<Arrival>& arrivals, bool dry = false);
+  // What all maps under way say of a key, for the story of a history that went wrong: tier 1's, oldest first,
+  // each with the base of its group; the newest is the last.
+  [[nodiscard]] std::string maps_of(const FlowKey& key) const;
   [[nodiscard]] std::string by_newest_map(const FlowKey& key) const;
 
   [[nodiscard]] Time now() const { return now_; }
