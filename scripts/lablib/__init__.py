@@ -11,6 +11,7 @@ hugepages  as many as the MUXes need, given back afterwards
 lab        all of it in order: up, down, status
 cli        the verbs of scripts/lab
 traffic    requests from a client; load, echo, downloads run inside the hosts
+failover   what dies, hangs or is unplugged, and what clients notice
 tour       the story that scripts/demo tells
 """
 

@@ -15,8 +15,6 @@ import json
 import sys
 from urllib.parse import urlsplit
 
-TIMEOUT_S = 10
-
 
 class Result:
     def __init__(self):
@@ -67,14 +65,14 @@ class Connection:
             self.writer.close()
 
 
-async def ask(url, result, connection=None):
+async def ask(url, result, connection=None, timeout_s=10):
     """One request on a new connection, or on the one given; the name that answered, or None after a failure."""
     close = connection is None
     connection = connection or Connection(url)
     loop = asyncio.get_running_loop()
     begin = loop.time()
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             if connection.writer is None:
                 await connection.open()
             name = await connection.request(close)
@@ -100,13 +98,13 @@ async def spread(url, connections, concurrency):
     return result
 
 
-async def steady(url, connections, pause_s):
+async def steady(url, connections, pause_s, timeout_s):
     result, stop = Result(), asyncio.Event()
 
     async def keeps_its_connection():
         connection, servers = Connection(url), set()
         while not stop.is_set():
-            name = await ask(url, result, connection)
+            name = await ask(url, result, connection, timeout_s)
             if name is None:
                 connection.close()
                 connection, servers = Connection(url), set()
@@ -118,7 +116,7 @@ async def steady(url, connections, pause_s):
 
     async def opens_anew():
         while not stop.is_set():
-            await ask(url, result)
+            await ask(url, result, timeout_s=timeout_s)
             await asyncio.sleep(pause_s)
 
     async def until_stdin_closes():
@@ -138,11 +136,12 @@ def main():
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--concurrency", type=int, default=32, help="of spread")
     parser.add_argument("--pause", type=float, default=0.01, metavar="SECONDS", help="between two requests, of steady")
+    parser.add_argument("--timeout", type=float, default=10, metavar="SECONDS", help="for one answer, of steady")
     arguments = parser.parse_args()
     if arguments.form == "spread":
         result = asyncio.run(spread(arguments.url, arguments.connections, arguments.concurrency))
     else:
-        result = asyncio.run(steady(arguments.url, arguments.connections, arguments.pause))
+        result = asyncio.run(steady(arguments.url, arguments.connections, arguments.pause, arguments.timeout))
     result.show()
     return 1 if result.failures or result.moved else 0
 

@@ -50,9 +50,14 @@ def start(lab, kind):
     if kind == "static":
         return
     start_one = {"bird": _start_bird, "frr": _start_frr, "exabgp": _start_exabgp}
-    start_one["frr" if kind == "frr" else "bird"](lab, "router", None, "router")
+    start_router(lab)
     for mux in lab.shape.hosts("mux"):
         start_one[kind](lab, mux.name, mux, "mux")
+
+
+def start_router(lab):
+    """The router's own daemon; also after one that was killed."""
+    (_start_frr if lab.shape.routing == "frr" else _start_bird)(lab, "router", None, "router")
 
 
 def _start_bird(lab, name, host, side):

@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lablib import LabError  # noqa: E402
+from lablib import LabError, failover  # noqa: E402
 from lablib.lab import Lab, describe  # noqa: E402
 from lablib.programs import BIG_FILE, BIG_FILE_BYTES  # noqa: E402
 from lablib.topology import Shape  # noqa: E402
@@ -168,6 +168,19 @@ def prepare(build):
     subprocess.run(["ninja", "-C", build], check=True)
 
 
+def play_failover(lab):
+    """A table, a row for each failure; those that did not hold."""
+    failover.prepare(lab)
+    title(f"Every part killed, frozen, unplugged, under {failover.COUNT} downloads")
+    print(f"   {failover.HEAD}")
+    failed = []
+    for row in failover.rows(lab):
+        print("   " + failover.line(row), flush=True)
+        failed += [row.what] if row.wrong else []
+    print(f"   a dead server is out within 3 x {failover.INTERVAL_MS} ms + 0.5 s; only its own downloads broke")
+    return failed
+
+
 def play(lab):
     """All chapters; the names of those that did not hold."""
     failed = []
@@ -184,24 +197,27 @@ def play(lab):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave the lab up and say what to type next")
-    keep = parser.parse_args().keep
+    parser.add_argument("--failover", action="store_true", help="kill, freeze and unplug everything, and count")
+    arguments = parser.parse_args()
+    shape, story = (failover.SHAPE, play_failover) if arguments.failover else (SHAPE, play)
+    count = len(failover.FAILURES_IN_TURN if arguments.failover else CHAPTERS)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     lab = Lab(say=lambda text: print(f"   {text}", flush=True))
     if lab.is_up():
         raise LabError("a lab is up already: scripts/lab down first")
     prepare(lab.build)
     begin = time.monotonic()
-    title(f"The lab: {describe(SHAPE)}")
-    lab.up(SHAPE)
+    title(f"The lab: {describe(shape)}")
+    lab.up(shape)
     stay = False
     try:
-        failed = play(lab)
-        stay = keep
+        failed = story(lab)
+        stay = arguments.keep
     finally:
         if not stay:
             lab.down()
     title(f"The end, after {time.monotonic() - begin:.0f} s")
-    print(f"   {len(CHAPTERS) - len(failed)} of {len(CHAPTERS)} chapters held" + "".join(f"\n   not: {f}" for f in failed))
+    print(f"   {count - len(failed)} of {count} chapters held" + "".join(f"\n   not: {f}" for f in failed))
     print(NEXT if stay else "   the lab is gone: namespaces, programs, hugepages and files are as before")
     return 1 if failed else 0
 

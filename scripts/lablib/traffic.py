@@ -28,9 +28,10 @@ def spread(lab, vip=VIP4, connections=2000, client="client1"):
 
 
 @contextlib.contextmanager
-def steady(lab, vip=VIP4, connections=20, pause=0.01, client="client1"):
+def steady(lab, vip=VIP4, connections=20, pause=0.01, client="client1", timeout=10):
     """Requests flow while the block runs; afterwards the dict that it gave has the figures of load.py."""
     argv = [PYTHON, LOAD, "steady", url(vip), "--connections", str(connections), "--pause", str(pause)]
+    argv += ["--timeout", str(timeout)]
     process = subprocess.Popen(lab.host(client).wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     figures = {}
     try:
@@ -57,6 +58,9 @@ class Downloads:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.process.kill()
         self.process.wait()
 
