@@ -172,7 +172,8 @@ struct Question {
   FlowKey key;
   bool opens_flow = false;
   bool only_known = false;  // flow show: an entry, or an error
-  unsigned tries = 6;
+  unsigned looked = 0;      // groups that were asked
+  unsigned tries = 8;
 };
 
 // Asks `worker`. Where another one owns the flow table, that one is asked next; when the maps changed
@@ -181,6 +182,7 @@ void ask(Appliance& appliance, unsigned worker, Question question, const Reply& 
   ExplainRequest request;
   request.key = question.key;
   request.opens_flow = question.opens_flow;
+  request.looked = question.looked;
   const auto answered = [&appliance, question, reply](Request& done) mutable {
     const Explanation& e = std::get<ExplainRequest>(done).answer;
     const bool stale = e.generation != appliance.live.snapshot().generation;
@@ -194,6 +196,7 @@ void ask(Appliance& appliance, unsigned worker, Question question, const Reply& 
     if (question.tries-- == 0) {
       return reply.error(Error(kBusy, "the maps change faster than they can be explained; ask again"));
     }
+    question.looked = stale ? 0 : e.looked;
     ask(appliance, stale ? 0 : e.owner, question, reply);
   };
   if (!appliance.ask(worker, request, answered)) {

@@ -28,6 +28,7 @@ struct Explanation {
   std::uint8_t drop_reason = 0;
   bool matched = false, grouped = false, chosen = false;  // which of the fields below are filled in
   bool elsewhere = false;                                 // the flow table is worker `owner`'s: ask there
+  unsigned looked = 0;                                    // groups in which it is not, to be said there
   bool known_flow = false;                                // `flow` is its entry
   bool in_transition = false;
   std::uint8_t owner = 0, egress = 0;
@@ -43,6 +44,7 @@ struct Explanation {
 struct ExplainRequest {
   FlowKey key;              // in
   bool opens_flow = false;  // in: TCP SYN, SCTP INIT
+  unsigned looked = 0;      // in: groups in which other workers have looked already
   Explanation answer;       // out
 };
 

@@ -122,6 +122,34 @@ void conclude(Explanation& answer, const Burst& burst) {
 
 }  // namespace
 
+// Tier 2, group after group as tier 1's maps name them, from the `looked`-th on. False: the next one's table
+// is another worker's, who is to be asked.
+bool Worker::look_through_groups(Explanation& answer, Burst& burst, const Snapshot& tables) noexcept {
+  const FlowDesk desk{now_tsc_, true, settings_.index, counters_, elephants_};
+  for (;; ++answer.looked) {
+    answer.group = burst.group[0];
+    const Group& group = tables.groups[answer.group];
+    answer.owner = static_cast<std::uint8_t>(keeper_of(group, tables, settings_.index));
+    answer.elsewhere = group.state && answer.owner != settings_.index;
+    if (answer.elsewhere) return false;
+    find_table(answer, burst, tables, elephants_.flow_clock(now_tsc_));
+    const std::uint64_t looking = follow_flows(burst, tables, desk);
+    if (looking == 0) return true;
+    next_group(burst, tables, looking);
+  }
+}
+
+// Tier 1's own knowledge of big flows goes before all groups.
+bool Worker::look_for_elephant(Explanation& answer, Burst& burst, const Snapshot& tables) noexcept {
+  const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
+  const Elephant* elephant = elephants_.table.find(burst.key[0], hash);
+  if (!elephant || !elephant->active || tables.find_target(elephant->target) == kNoTarget) return false;
+  answer.table = Explanation::Table::kElephant;
+  burst.target[0] = tables.find_target(elephant->target);
+  burst.decided = 1;
+  return true;
+}
+
 void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept {
   Explanation& answer = request.answer;
   answer = {};
@@ -130,10 +158,14 @@ void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept
   rte_mbuf* m = rte_pktmbuf_alloc(settings_.pool);
   if (!m) return;
   m->port = 0;
-  if (!write_packet(m, request)) return rte_pktmbuf_free(m);
+  if (write_packet(m, request)) explain(request, *m, tables);
+  rte_pktmbuf_free(m);
+}
 
+void Worker::explain(ExplainRequest& request, rte_mbuf& packet, const Snapshot& tables) noexcept {
+  Explanation& answer = request.answer;
   Burst& burst = burst_;  // between two bursts it is free
-  burst.packet[0] = m;
+  burst.packet[0] = &packet;
   burst.begin(1);
   TokenBucket answers(1, 1, rte_get_tsc_hz());
   parse(burst);
@@ -148,32 +180,13 @@ void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept
   answer.grouped = burst.live != 0;
   hash_flows(burst, tables);
   if (answer.grouped) {
-    answer.group = burst.group[0];
-    const Group& group = tables.groups[answer.group];
     const Service& service = tables.services[answer.service];
+    answer.group = burst.group[0];
     answer.slot_hash = burst.slot_hash[0];
-    answer.slot = group.dips.slot(static_cast<std::uint32_t>(answer.slot_hash));
+    answer.slot = tables.groups[answer.group].dips.slot(static_cast<std::uint32_t>(answer.slot_hash));
     if (service.group_count > 1) answer.group_slot = service.groups.slot(answer.hash);
-    answer.owner = static_cast<std::uint8_t>(keeper_of(group, tables, settings_.index));
-    answer.elsewhere = group.state && answer.owner != settings_.index;
-    const std::uint64_t hash = tables.slot_hash(burst.key[0], HashFields::kFiveTuple);
-    const Elephant* elephant = elephants_.table.find(burst.key[0], hash);
-    if (elephant && elephant->active && tables.find_target(elephant->target) != kNoTarget) {
-      answer.table = Explanation::Table::kElephant;
-      answer.elsewhere = false;
-      burst.target[0] = tables.find_target(elephant->target);
-      burst.decided = 1;
-    }
-  }
-  if (answer.elsewhere) return rte_pktmbuf_free(m);
-  if (answer.grouped && !burst.decided) {
-    find_table(answer, burst, tables, elephants_.flow_clock(now_tsc_));
-    const FlowDesk desk{now_tsc_, true, settings_.index, counters_, elephants_};
-    while (const std::uint64_t looking = follow_flows(burst, tables, desk)) {
-      next_group(burst, tables, looking);
-      answer.group = burst.group[0];
-      find_table(answer, burst, tables, elephants_.flow_clock(now_tsc_));
-    }
+    for (; answer.looked < request.looked; ++answer.looked) next_group(burst, tables, 1);
+    if (!look_for_elephant(answer, burst, tables) && !look_through_groups(answer, burst, tables)) return;
   }
   select_dip(burst, tables);
   answer.chosen = burst.live != 0;
@@ -182,7 +195,6 @@ void Worker::answer_to(ExplainRequest& request, const Snapshot& tables) noexcept
   encapsulate(burst, tables, scratch_);
   next_hop(burst, tables);
   conclude(answer, burst);
-  rte_pktmbuf_free(m);
 }
 
 }  // namespace sluice

@@ -87,8 +87,12 @@ class Worker {
   void drop_expired() noexcept;
   void age_flows(const Snapshot& tables) noexcept;
   void show_tables() noexcept;
-  void handle(Request& request, const Snapshot& tables) noexcept;            // requests.cc
-  void answer_to(ExplainRequest& request, const Snapshot& tables) noexcept;  // explain.cc
+  void handle(Request& request, const Snapshot& tables) noexcept;  // requests.cc
+  void answer_to(ExplainRequest& request,
+                 const Snapshot& tables) noexcept;  // explain.cc, with the next three
+  void explain(ExplainRequest& request, rte_mbuf& packet, const Snapshot& tables) noexcept;
+  bool look_for_elephant(Explanation& answer, Burst& burst, const Snapshot& tables) noexcept;
+  bool look_through_groups(Explanation& answer, Burst& burst, const Snapshot& tables) noexcept;
   void answer_to(FlowPage& page, const Snapshot& tables) noexcept;
   void answer_to(ElephantPage& page, const Snapshot& tables) noexcept;
   void answer_to(const ForgetElephants& request, const Snapshot& tables) noexcept;

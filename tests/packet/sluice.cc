@@ -272,7 +272,7 @@ void Sluice::publish(const World& world) {
 }
 
 Explanation Sluice::explain(const FlowKey& key, bool opens_flow) {
-  Request request = ExplainRequest{key, opens_flow, {}};
+  Request request = ExplainRequest{.key = key, .opens_flow = opens_flow, .looked = 0, .answer = {}};
   must(exchange_.submit(&request), "the exchange is full");
   worker_->turn(now_tsc_);
   EXPECT_EQ(exchange_.collect(), &request);
