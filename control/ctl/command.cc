@@ -110,7 +110,9 @@ void add_services(std::vector<Command>& list) {
         option("--outer-source", "WORD", "outer_source", Kind::kText, "whose address they travel from",
                {"mux", "client", "prefix"}),
         option("--unknown-flow", "WORD", "unknown_flow", Kind::kText, "what a packet of no known flow meets",
-               {"hash", "drop", "reset"})},
+               {"hash", "drop", "reset"}),
+        option("--announce", "WORD", "announce", Kind::kText, "when routers are told of the VIP",
+               {"live", "always", "never"})},
        "Serves a further VIP.",
        "service.add"});
   list.push_back({"service", "remove", {name}, "Stops serving a VIP.", "service.remove"});

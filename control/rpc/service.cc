@@ -88,6 +88,7 @@ json service_details(const Appliance& appliance, const config::Service& service)
   row["encapsulation"] = config::to_word(service.encapsulation);
   row["outer_source"] = config::to_word(service.outer_source);
   row["unknown_flow"] = config::to_word(service.unknown_flow);
+  row["announce"] = config::to_word(service.announce);
   row["deadline_s"] = service.transition.deadline_s;
   row["at_deadline"] = config::to_word(service.transition.at_deadline);
   row["dip_list"] = dip_rows(appliance, service.name);
@@ -171,7 +172,8 @@ void add_service(Router& router, Appliance& appliance) {
                       {.name = "scheduler", .help = "how a new flow finds its DIP"},
                       {.name = "encapsulation", .help = "ipip or gue"},
                       {.name = "outer_source", .help = "mux, client or prefix"},
-                      {.name = "unknown_flow", .help = "hash, drop or reset"}},
+                      {.name = "unknown_flow", .help = "hash, drop or reset"},
+                      {.name = "announce", .help = "live, always or never"}},
        .help = "Serves a further VIP; keys as in the configuration file.",
        .handler = [&appliance](const json& params) { return add_one(appliance, params); }});
 }

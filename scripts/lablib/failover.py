@@ -154,6 +154,7 @@ class Failure:
     limit_s: float | None = None
     breaks: tuple = ()  # servers whose downloads may break
     lasts_s: float = 0.0  # how long it stays so after somebody noticed
+    settles_s: float = 0.0  # for so long all must have been well before the next row
 
 
 def server(name, what, act):
@@ -191,8 +192,8 @@ FAILURES_IN_TURN = (
         lambda lab: next_hops_are(lab), MUX_LIMIT_S,
     ),
     Failure("router's link to the client unplugged", lambda lab: unplugged(lab, "client1"), lasts_s=1.0),
-    Failure("router's BIRD frozen", lambda lab: frozen(lab, ("router", "bird")), lasts_s=1.0),
-    Failure("router's BIRD killed", bird_killed, lasts_s=1.0),
+    Failure("router's BIRD frozen", lambda lab: frozen(lab, ("router", "bird")), lasts_s=1.0, settles_s=2.0),
+    Failure("router's BIRD killed", bird_killed, lasts_s=1.0, settles_s=2.0),
 )
 
 
@@ -245,10 +246,20 @@ def suffer(lab, failure, downloads):
     return row.judge()
 
 
-def mend(lab):
+def mend(lab, settles_s):
     """All as it was before the first row: servers and MUXes in use, no transition under way, and no flow remembered whose
     addresses and ports a later one may have."""
-    wait(lambda: all_well(lab), "all servers up and two next hops", 40)
+    well_since = None
+
+    def has_settled():
+        nonlocal well_since
+        if not all_well(lab):
+            well_since = None
+            return False
+        well_since = well_since or time.monotonic()
+        return time.monotonic() - well_since >= settles_s
+
+    wait(has_settled, "all servers up and two next hops", 40)
     for name in MUXES:
         for service in {row["service"] for row in lab.ask("transition", "list", mux=name)}:
             lab.ask("transition", "finish", service, mux=name)
@@ -261,7 +272,7 @@ def rows(lab, failures=FAILURES_IN_TURN):
         with Downloads(lab, count=COUNT, rate=RATE) as downloads:
             downloads.wait_until_all_run()
             row = suffer(lab, failure, downloads)
-        mend(lab)
+        mend(lab, failure.settles_s)
         yield row
 
 

@@ -67,6 +67,15 @@ def test_up_serves_and_down_leaves_nothing(clean):
     assert traces() == before
 
 
+@pytest.mark.parametrize("routing", ["bird", "frr", "exabgp"])
+def test_routing_daemons_leave_nothing(clean, routing):
+    before = traces()
+    lab("up", "--muxes", "2", "--dips", "1", "--routing", routing)
+    assert "is DEAD" not in lab("status").stdout
+    lab("down")
+    assert traces() == before
+
+
 def test_up_while_up_says_so_and_another_shape_is_refused(clean):
     lab("up", "--bare", "--dips", "2")
     assert "is up already" in lab("up", "--bare", "--dips", "2").stdout

@@ -153,6 +153,8 @@ def test_the_units_are_installed_and_systemd_understands_them(tmp_path):
         assert "@" not in re.sub(r"^#.*$", "", text, flags=re.M)
         copy = tmp_path / name
         copy.write_text(re.sub(r"ExecStart=\S+/", f"ExecStart={BUILD}/", text))
-        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
+        # It makes directories in /run: let them be its own.
+        alone = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"]
+        done = subprocess.run([*alone, "systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True)
         about_it = [line for line in done.stderr.splitlines() if name in line]
         assert not about_it, about_it
