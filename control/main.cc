@@ -21,6 +21,7 @@
 #include "control/config/diff.h"
 #include "control/config/parse.h"
 #include "control/health/monitor.h"
+#include "control/load/desk.h"
 #include "control/machine.h"
 #include "control/maps/live.h"
 #include "control/metrics/http.h"
@@ -141,7 +142,9 @@ class Sluiced {
             .toeplitz = ToeplitzKey(key_),
             .slot_hash = KeyedHash(derive_secret(key_, "tier-2 slots")),
             .observer = [this](unsigned worker) { return machine_.observer(worker); },
-            .flows_of_target = [this](std::uint32_t target) { return totals_.flows_of_target(target); }};
+            .flows_of_target = [this](std::uint32_t target) { return totals_.flows_of_target(target); },
+            .agent_says_empty = [this](const std::string& service,
+                                       const std::string& dip) { return load_.says_empty(service, dip); }};
   }
 
   maps::Path path_to(const IpAddress& destination) const {
@@ -241,6 +244,8 @@ class Sluiced {
   std::unique_ptr<health::Monitor> make_health_monitor() {
     health::Options options;
     options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    options.report = [this](const std::string& service, const std::string& dip,
+                            const health::Report& report) { load_.report(service, dip, report); };
     return std::make_unique<health::Monitor>(
         io_,
         [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
@@ -274,6 +279,9 @@ class Sluiced {
       if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
       return kernel_ ? kernel_->mirror().describe(destination)
                      : "no port has a gateway_mac or a kernel_interface";
+    };
+    appliance_.report_of = [this](const std::string& service, const std::string& dip) {
+      return load_.last(service, dip);
     };
     appliance_.apply = [this](config::Model next, const maps::ChangeOptions& options) {
       return apply(next, options);
@@ -332,6 +340,7 @@ class Sluiced {
   void tick() {
     machine_.publisher().reclaim();
     live_.tick(maps::Clock::now());
+    load_.tick();
     rpc::sample_rates(appliance_);
     name_liars();
     ticker_.expires_after(std::chrono::seconds(1));
@@ -410,6 +419,7 @@ class Sluiced {
   Machine machine_;
   std::unique_ptr<neighbor::KernelTables> kernel_;
   maps::Live live_;
+  load::Desk load_{io_, live_, [](const std::string& sentence) { spdlog::info("{}", sentence); }};
   std::unique_ptr<health::Monitor> health_;
   std::unique_ptr<announce::Announcer> announcer_;
   route::Announcer routes_;

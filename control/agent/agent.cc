@@ -2,21 +2,22 @@
 // Copyright The Sluice Authors
 #include "control/agent/agent.h"
 
-#include <spawn.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 
 #include "control/agent/status.h"
-
-extern char** environ;
+#include "control/config/words.h"
 
 namespace sluice::agent {
 namespace {
@@ -31,26 +32,11 @@ constexpr std::chrono::milliseconds kSettle{100};
 // takes a tenth of the agent's time and no more.
 constexpr int kStatusShare = 10;
 
-// Runs the operator's program with one argument, without a shell, our descriptors or our signal settings.
-void run_hook(const std::string& program, const char* argument) {
-  std::string path = program, word = argument;
-  char* arguments[] = {path.data(), word.data(), nullptr};
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addclosefrom_np(&files, 3);
-  sigset_t defaults;
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGCHLD);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigdefault(&attributes, &defaults);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-  pid_t child = 0;
-  if (const int error = posix_spawn(&child, path.c_str(), &files, &attributes, arguments, environ);
-      error != 0)
-    spdlog::error("cannot run drain_hook {}: {}", program, std::strerror(error));
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
+// What a fresh agent finds that takes over from one that was told SIGHUP.
+constexpr const char* kRestarted = "SLUICE_AGENT_RESTARTED";
+
+HttpResponse sentence(unsigned status, const std::string& text) {
+  return {status, "text/plain", text + "\n"};
 }
 
 }  // namespace
@@ -77,16 +63,18 @@ Agent::OnlyOne::~OnlyOne() {
 Agent::Agent(const Config& config, std::function<void()> reload)
     : config_(config),
       reload_(std::move(reload)),
-      http_(io_, config.listen, [this](std::string_view path) { return answer(path); }),
+      http_(io_, config.listen, [this](const HttpRequest& request) { return answer(request); }),
       tunnel_(config),
       holdings_(config, link_),
       news_ready_(io_, dup(news_.descriptor())),
       settle_(io_),
       second_(io_),
-      signals_(io_, SIGTERM, SIGINT, SIGHUP) {
+      signals_(io_, SIGTERM, SIGINT, SIGHUP),
+      hooks_(io_, config.drain_hook, std::chrono::seconds(config.drain_hook_timeout_s)),
+      restarted_(std::getenv(kRestarted) != nullptr) {
   signals_.add(SIGUSR1);
   signals_.add(SIGUSR2);
-  std::signal(SIGCHLD, SIG_IGN);  // hooks are not waited for
+  hooks_.when_idle([this] { reload_when_idle(); });
 }
 
 void Agent::run() {
@@ -116,8 +104,11 @@ void Agent::serve_until_told() {
 void Agent::wait_for_signal() {
   signals_.async_wait([this](error_code error, int signal) {
     if (error) return;
-    if (signal == SIGTERM || signal == SIGINT) return io_.stop();
-    if (signal == SIGHUP) reload_();
+    if (signal == SIGTERM || signal == SIGINT) leave();
+    if (signal == SIGHUP) {
+      reload_asked_ = true;
+      reload_when_idle();
+    }
     if (signal == SIGUSR1) set_draining(true);
     if (signal == SIGUSR2) set_draining(false);
     wait_for_signal();
@@ -152,37 +143,152 @@ void Agent::sample_every_second() {
   second_.expires_after(std::chrono::seconds(1));
   second_.async_wait([this](error_code error) {
     if (error) return;
-    machine_.sample();
+    every_second();
     sd_notify(0, "WATCHDOG=1");  // where nobody listens, it goes nowhere
     sample_every_second();
   });
+}
+
+void Agent::every_second() {
+  const auto now = steady_clock::now();
+  machine_.sample();
+  traffic_.sample(tunnel_.read_counters(), std::chrono::duration<double>(now - sampled_).count());
+  sampled_ = now;
+  for (const DrainKey& key : drains_.expire(now)) {
+    spdlog::info("the drain of {} is over: its deadline is past", describe(key));
+    status_until_ = {};
+    tell_hook(key, "alive", std::chrono::seconds(0));
+  }
+  try {
+    if (!drains_.all().empty() || leave_until_) static_cast<void>(status());
+  } catch (const std::exception& e) {
+    spdlog::error("{}", e.what());
+  }
+  if (leave_until_ && (connections_ == 0 || now >= *leave_until_)) {
+    spdlog::info("leaves with {} connections", connections_);
+    io_.stop();
+  }
 }
 
 void Agent::set_draining(bool draining) {
   if (draining == draining_) return;
   draining_ = draining;
   status_until_ = {};
-  const char* state = draining ? "draining" : "alive";
-  spdlog::info("{}", state);
-  sd_notifyf(0, "STATUS=%s", state);
-  if (!config_.drain_hook.empty()) run_hook(config_.drain_hook, state);
+  const char* word = draining ? "draining" : "alive";
+  spdlog::info("{}", word);
+  sd_notifyf(0, "STATUS=%s", word);
+  hooks_.run(word);
 }
 
-HttpResponse Agent::answer(std::string_view path) {
-  if (path == "/healthz") return healthz();
-  if (path != "/status") return {404, "text/plain", "There are /healthz and /status.\n"};
+// From now on monitors see `leaving`; what is here may end.
+void Agent::leave() {
+  if (config_.leave_s == 0 || leave_until_) return io_.stop();
+  leave_until_ = steady_clock::now() + std::chrono::seconds(config_.leave_s);
+  status_until_ = {};
+  spdlog::info("leaving: waits for connections to end, for {} s at most", config_.leave_s);
+  sd_notify(0, "STOPPING=1\nSTATUS=leaving");
+  hooks_.run("draining");
+}
+
+// A hook that runs is our child, and the fresh agent would not know it.
+void Agent::reload_when_idle() {
+  if (!reload_asked_ || hooks_.busy()) return;
+  reload_asked_ = false;
+  setenv(kRestarted, "1", 1);
+  reload_();
+  unsetenv(kRestarted);
+}
+
+std::string_view Agent::state() const {
+  if (leave_until_) return "leaving";
+  if (draining_) return "draining";
+  if (prober_ && !prober_->state().asked()) return restarted_ ? "restarting" : "joining";
+  return "alive";
+}
+
+HttpResponse Agent::answer(const HttpRequest& request) {
+  if (request.path == "/drain" || request.path == "/undrain") return order(request);
+  if (request.post) return sentence(405, "Orders go to /drain and /undrain.");
+  if (request.path == "/healthz") return healthz();
+  if (request.path != "/status") return sentence(404, "There are /healthz and /status.");
   try {
     return {200, "application/json", status()};
   } catch (const std::exception& e) {
     spdlog::error("{}", e.what());
-    return {500, "text/plain", std::string(e.what()) + "\n"};
+    return sentence(500, e.what());
   }
+}
+
+// From a MUX: a service of this server begins to drain there, or is wanted again.
+HttpResponse Agent::order(const HttpRequest& request) {
+  if (!request.post) return sentence(405, "Orders are sent by POST.");
+  const auto known = [&](const Prefix& muxes) { return muxes.contains(request.peer); };
+  if (std::ranges::none_of(config_.muxes, known))
+    return sentence(403,
+                    to_string(request.peer) + " is no MUX of this server; its address belongs in `muxes`");
+  std::string error;
+  const auto order = read_drain(request.body, config_, error);
+  if (!order) return sentence(400, error);
+  if (request.path == "/drain") return begin_drain(*order, request.peer);
+  if (drains_.end(order->key, request.peer)) {
+    spdlog::info("{} says: {} is wanted again", to_string(request.peer), describe(order->key));
+    status_until_ = {};
+    tell_hook(order->key, "alive", std::chrono::seconds(0));
+  }
+  return {200, "application/json", "{\"state\": \"alive\"}\n"};
+}
+
+HttpResponse Agent::begin_drain(const DrainOrder& order, const IpAddress& mux) {
+  const auto begins = drains_.begin(order, mux, steady_clock::now());
+  if (!begins) return sentence(429, "too many MUXes drain " + describe(order.key) + " already");
+  if (*begins) {
+    spdlog::info("{} drains {}, for {} s at most", to_string(mux), describe(order.key),
+                 order.deadline.count());
+    status_until_ = drained_until_ = {};
+    tell_hook(order.key, "draining", order.deadline);
+  }
+  try {
+    count_drained();
+  } catch (const std::exception& e) {
+    spdlog::error("{}", e.what());
+    return sentence(500, e.what());
+  }
+  auto body = make_drain(order.key, drains_.all().at(order.key), steady_clock::now());
+  body["state"] = "draining";
+  body["drain_hook"] = hooks_.last();
+  return {200, "application/json", body.dump() + "\n"};
+}
+
+void Agent::tell_hook(const DrainKey& key, const char* event, std::chrono::seconds deadline) {
+  hooks_.run(event, {"SLUICE_VIP=" + to_string(key.vip),
+                     "SLUICE_PROTOCOL=" + std::string(config::to_word(key.protocol)),
+                     "SLUICE_PORT=" + std::to_string(key.port),
+                     "SLUICE_DIP_PORT=" + std::to_string(key.dip_port != 0 ? key.dip_port : key.port),
+                     "SLUICE_DEADLINE_S=" + std::to_string(deadline.count())});
+}
+
+// As status(): it costs the kernel a walk over its sockets.
+void Agent::count_drained() {
+  const auto begin = steady_clock::now();
+  if (begin < drained_until_ || drains_.all().empty()) return;
+  const std::vector<Vip> vips = drains_.as_vips();
+  const std::vector<VipConnections> counts = count_connections(vips);
+  for (std::size_t v = 0; v < vips.size(); ++v) {
+    for (std::size_t s = 0; s < vips[v].services.size(); ++s) {
+      const Service& service = vips[v].services[s];
+      const DrainKey key{vips[v].prefix, service.protocol, service.port, service.dip_port};
+      if (drains_.count(key, counts[v].by_service[s], begin))
+        spdlog::info("the last connection of {} is gone", describe(key));
+    }
+  }
+  const auto end = steady_clock::now();
+  drained_until_ = end + kStatusShare * (end - begin);
 }
 
 // The magic word stands in the good answer only, so that a monitor that looks for the word needs no status
 // code.
 HttpResponse Agent::healthz() const {
-  if (draining_) return {503, "text/plain", "draining\n"};
+  if (draining_ || leave_until_) return {503, "text/plain", draining_ ? "draining\n" : "leaving\n"};
   if (prober_ && !prober_->state().healthy()) return {503, "text/plain", "ill\n"};
   return {200, "text/plain", config_.magic};
 }
@@ -190,8 +296,9 @@ HttpResponse Agent::healthz() const {
 const std::string& Agent::status() {
   const auto begin = steady_clock::now();
   if (begin < status_until_) return status_;
+  count_drained();
   StatusFacts facts;
-  facts.draining = draining_;
+  facts.state = state();
   facts.healthy = !prober_ || prober_->state().healthy();
   facts.health_text = prober_ ? prober_->state().text() : "no check configured";
   facts.uptime_s = std::chrono::duration<double>(begin - started_).count();
@@ -200,7 +307,14 @@ const std::string& Agent::status() {
     facts.interfaces.push_back(
         {name, info.mtu_bytes, config_.clamp_mss ? inner_mtu(config_, info.mtu_bytes) : 0});
   facts.connections = count_connections(config_.vips);
+  connections_ =
+      std::accumulate(facts.connections.begin(), facts.connections.end(), std::uint64_t{0},
+                      [](std::uint64_t sum, const VipConnections& vip) { return sum + vip.total; });
   facts.counters = tunnel_.read_counters();
+  facts.rx_pps = traffic_.rx_pps();
+  facts.drains = &drains_;
+  facts.hook = hooks_.last();
+  facts.now = begin;
   status_ = make_status(config_, facts).dump(2) + "\n";
   const auto end = steady_clock::now();
   status_until_ = end + kStatusShare * (end - begin);

@@ -14,11 +14,14 @@
 #include <string>
 
 #include "control/agent/config.h"
+#include "control/agent/drains.h"
 #include "control/agent/health.h"
 #include "control/agent/holdings.h"
+#include "control/agent/hooks.h"
 #include "control/agent/http_server.h"
 #include "control/agent/kernel_link.h"
 #include "control/agent/machine.h"
+#include "control/agent/traffic.h"
 #include "control/agent/tunnel.h"
 
 namespace sluice::agent {
@@ -30,8 +33,9 @@ class Agent {
   // be.
   Agent(const Config& config, std::function<void()> reload);
 
-  // From `ready` to SIGTERM or SIGINT: SIGUSR1 drains, SIGUSR2 ends draining. Whatever happens, the host is
-  // given back before it returns or throws.
+  // From `ready` to SIGTERM or SIGINT: SIGUSR1 drains, SIGUSR2 ends draining. With `leave_s`, SIGTERM first
+  // waits for connections to end; a second one does not. Whatever happens, the host is given back before it
+  // returns or throws.
   void run();
 
  private:
@@ -52,9 +56,18 @@ class Agent {
   void wait_for_news();
   void keep_holding();
   void sample_every_second();
+  void every_second();
   void set_draining(bool draining);
-  HttpResponse answer(std::string_view path);
+  void leave();
+  void reload_when_idle();
+  HttpResponse answer(const HttpRequest& request);
+  HttpResponse order(const HttpRequest& request);
+  HttpResponse begin_drain(const DrainOrder& order, const IpAddress& mux);
   HttpResponse healthz() const;
+  // The word for this server: the last one of a start that is over is `alive`.
+  [[nodiscard]] std::string_view state() const;
+  void tell_hook(const DrainKey& key, const char* event, std::chrono::seconds deadline);
+  void count_drained();
   const std::string& status();
 
   const Config& config_;
@@ -70,8 +83,15 @@ class Agent {
   boost::asio::steady_timer settle_, second_;
   boost::asio::signal_set signals_;
   MachineSampler machine_;
+  VipTraffic traffic_;
+  Drains drains_;
+  Hooks hooks_;
   std::optional<HealthProber> prober_;
-  bool draining_ = false;
+  bool draining_ = false, reload_asked_ = false;
+  bool restarted_ = false;  // by SIGHUP
+  std::optional<std::chrono::steady_clock::time_point> leave_until_;
+  std::chrono::steady_clock::time_point sampled_ = std::chrono::steady_clock::now(), drained_until_{};
+  std::uint64_t connections_ = 0;  // when last counted
   std::string last_trouble_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now(), status_until_;
   std::string status_;

@@ -29,6 +29,7 @@ using agent::Service;  // not the appliance's
 
 constexpr std::size_t kMaxVips = 1023;  // maps of the eBPF programs
 constexpr unsigned kMinMtu = 576;
+constexpr std::size_t kMaxHookWords = 64;
 
 // A VIP as one group of the file; several of them may share a prefix.
 struct Entry {
@@ -199,6 +200,34 @@ Key<Config> health() {
   return key;
 }
 
+std::string path_rule(const char* key, const std::string& value);
+
+Key<Config> drain_hook() {
+  Key<Config> key =
+      base("drain_hook", &Config::drain_hook, "text, or list of texts",
+           "A program and its arguments, run without a shell when a drain begins or ends; the last "
+           "argument is then `draining` or `alive`. Empty: none.");
+  key.read = [](Report& report, const Node& node, Config& out) {
+    const bool list = node.kind == Node::Kind::kList;
+    for (const Node& word : list ? node.children : std::vector<Node>{node}) {
+      report.place(word.row);
+      if (word.kind != Node::Kind::kText)
+        return report.add(
+            wrong_type("drain_hook", word, R"(a program in quotes, or [ "PROGRAM", "ARGUMENT" ])"));
+      out.drain_hook.push_back(word.text);
+    }
+    if (out.drain_hook == std::vector<std::string>{""}) out.drain_hook.clear();
+    if (out.drain_hook.size() > kMaxHookWords)
+      report.add("drain_hook has more than " + std::to_string(kMaxHookWords) + " words; write a script");
+  };
+  key.rule = [](const Config& c) {
+    if (c.drain_hook.empty()) return std::string();
+    if (c.drain_hook[0].empty()) return std::string("drain_hook names no program; begin with its whole path");
+    return path_rule("drain_hook", c.drain_hook[0]);
+  };
+  return key;
+}
+
 std::string path_rule(const char* key, const std::string& value) {
   if (value.empty() || value.front() == '/') return rules::plain(key, value, true);
   return std::string(key) + " = " + quote(value) + " is no whole path; begin it with /";
@@ -236,9 +265,16 @@ const Section<Config>& agent_keys() {
                         "`mtu_overhead`."),
                  advertised_mtu_rule),
        health(),
-       with_rule(text("drain_hook", &Config::drain_hook, "an absolute path",
-                      "A program that is run with `draining` or `alive` when that changes; empty: none."),
-                 [](const Config& c) { return path_rule("drain_hook", c.drain_hook); }),
+       parsed_list(
+           "muxes", &Config::muxes, form::kVip,
+           "Who may tell of drains (`POST /drain`, `/undrain`): addresses and prefixes of MUXes. Empty: "
+           "nobody."),
+       drain_hook(),
+       number("drain_hook_timeout_s", &Config::drain_hook_timeout_s, 1, 600,
+              "A run of the hook that takes longer is killed."),
+       number(
+           "leave_s", &Config::leave_s, 0, 3600,
+           "How long SIGTERM waits, with the state `leaving`, for the last connection of the VIPs to end."),
        word("decapsulation", &Config::decapsulation,
             "`compatible` changes the address family the way of kernels before 6.3; `auto` does so where it "
             "must."),

@@ -62,7 +62,10 @@ struct Config {
   unsigned mtu_overhead_bytes = 48;   // outer IPv6 (40) + UDP (8)
   unsigned advertised_mtu_bytes = 0;  // inner packet that clients may send; 0 = interface MTU - overhead
   std::optional<HealthCheck> health;
-  std::string drain_hook;  // program run with "draining" or "alive" when that changes; "" = none
+  std::vector<std::string> drain_hook;  // program and its arguments; one more is the event. Empty: none
+  unsigned drain_hook_timeout_s = 10;
+  std::vector<Prefix> muxes;  // who may POST /drain and /undrain; empty: nobody
+  unsigned leave_s = 0;       // how long SIGTERM waits for connections to end
   Decapsulation decapsulation = Decapsulation::kAuto;
   std::uint16_t tc_priority = 10;
   std::string state;  // path of the ledger; "" = one for each network namespace, below /run

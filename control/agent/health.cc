@@ -68,6 +68,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
 
 bool HealthState::observe(bool good, std::string text) {
   text_ = std::move(text);
+  asked_ = true;
   bad_in_a_row_ = good ? 0 : bad_in_a_row_ + 1;
   const bool before = healthy_;
   if (good) healthy_ = true;

@@ -20,12 +20,13 @@ class HealthState {
   // Returns whether the verdict changed.
   bool observe(bool good, std::string text);
   [[nodiscard]] bool healthy() const { return healthy_; }
+  [[nodiscard]] bool asked() const { return asked_; }              // and answered, or given up
   [[nodiscard]] const std::string& text() const { return text_; }  // of the last answer
 
  private:
   unsigned failures_;
   unsigned bad_in_a_row_ = 0;
-  bool healthy_ = false;
+  bool healthy_ = false, asked_ = false;
   std::string text_ = "not asked yet";
 };
 

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <memory>
@@ -17,6 +18,17 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
+
+// An IPv4 address that comes by an IPv6 socket is the IPv4 address.
+IpAddress from_asio(const boost::asio::ip::address& address) {
+  if (address.is_v6()) {
+    IpAddress out;
+    const auto bytes = address.to_v6().to_bytes();
+    std::copy(bytes.begin(), bytes.end(), out.byte.begin());
+    return out;
+  }
+  return IpAddress::v4(Big32(address.to_v4().to_uint()));
+}
 
 // One client. Lives as long as an operation of it is pending.
 class Session : public std::enable_shared_from_this<Session> {
@@ -67,12 +79,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void answer() {
     const auto& request = parser_->get();
-    if (request.method() != http::verb::get && request.method() != http::verb::head)
-      return refuse(http::status::method_not_allowed, "GET and HEAD are served here.\n");
+    const bool post = request.method() == http::verb::post, head = request.method() == http::verb::head;
+    if (!post && !head && request.method() != http::verb::get)
+      return refuse(http::status::method_not_allowed, "GET, HEAD and POST are served here.\n");
     const std::string_view target(request.target().data(), request.target().size());
-    HttpResponse response = handler_(target.substr(0, target.find('?')));
-    send(http::int_to_status(response.status), response.content_type, std::move(response.body),
-         request.keep_alive(), request.method() == http::verb::head);
+    error_code gone;
+    const auto peer = stream_.socket().remote_endpoint(gone);
+    if (gone) return;
+    HttpResponse response =
+        handler_({post, target.substr(0, target.find('?')), request.body(), from_asio(peer.address())});
+    const bool keep = request.keep_alive() && !(post && response.status >= 400);
+    send(http::int_to_status(response.status), response.content_type, std::move(response.body), keep, head);
   }
 
   void refuse(http::status status, const char* sentence) {
@@ -83,7 +100,7 @@ class Session : public std::enable_shared_from_this<Session> {
     response_ = {status, 11};
     response_.set(http::field::content_type, type);
     response_.set(http::field::cache_control, "no-store");
-    if (status == http::status::method_not_allowed) response_.set(http::field::allow, "GET, HEAD");
+    if (status == http::status::method_not_allowed) response_.set(http::field::allow, "GET, HEAD, POST");
     response_.keep_alive(keep);
     response_.content_length(body.size());
     if (!head_only) response_.body() = std::move(body);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// A small HTTP/1.1 server for monitors: GET and HEAD, keep-alive, and a bound on everything a peer can make
-// it hold: connections, bytes of a request, seconds of waiting. Single-threaded: all on the io_context's
-// thread.
+// A small HTTP/1.1 server for monitors and MUXes: GET, HEAD and POST, keep-alive, and a bound on everything a
+// peer can make it hold: connections, bytes of a request, seconds of waiting. Single-threaded: all on the
+// io_context's thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,13 +23,20 @@ struct HttpResponse {
   std::string body;
 };
 
-// Answers a GET of `path`, which is without query.
-using HttpHandler = std::function<HttpResponse(std::string_view path)>;
+struct HttpRequest {
+  bool post = false;      // else GET or HEAD
+  std::string_view path;  // without query
+  std::string_view body;
+  IpAddress peer;
+};
+
+// An answer to a POST that is an error (400 and above) is the last one of its connection.
+using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 struct HttpLimits {
   std::size_t connections = 256;  // a further one is closed at once
   std::size_t header_bytes = 8192;
-  std::size_t body_bytes = 1024;    // a GET has none; some clients send one nevertheless
+  std::size_t body_bytes = 1024;    // an order of a MUX has a hundred
   std::chrono::seconds idle{15};    // between two requests of one connection: monitors keep theirs
   std::chrono::seconds request{5};  // from the first byte of a request to the last of its answer
 };

@@ -4,12 +4,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 namespace sluice::agent {
 namespace {
+
+constexpr std::size_t kMostThermometers = 64;
 
 std::istringstream stream(std::string_view text) {
   return std::istringstream{std::string(text)};
@@ -61,14 +66,37 @@ double busy_percent(const CpuTicks& before, const CpuTicks& now) {
   return 100.0 * static_cast<double>(now.busy - before.busy) / static_cast<double>(now.total - before.total);
 }
 
+std::optional<double> parse_temperature(std::string_view text) {
+  long millidegrees = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), millidegrees);
+  if (error != std::errc() || millidegrees < -50'000 || millidegrees > 200'000) return {};
+  return static_cast<double>(millidegrees) / 1000;
+}
+
 MachineSampler::MachineSampler() {
+  std::error_code none;
+  for (const auto& zone : std::filesystem::directory_iterator("/sys/class/thermal", none)) {
+    if (!zone.path().filename().string().starts_with("thermal_zone")) continue;
+    if (thermometers_.size() < kMostThermometers) thermometers_.push_back(zone.path() / "temp");
+  }
   sample();
 }
 
 void MachineSampler::sample() {
   const CpuTicks now = parse_cpu(read_proc("/proc/stat"));
+  const auto time = std::chrono::steady_clock::now();
   machine_.cpu_busy_percent = busy_percent(ticks_, now);
+  // The first one is since boot.
+  if (ticks_.total != 0)
+    busy_.sample(machine_.cpu_busy_percent, std::chrono::duration<double>(time - sampled_).count());
+  machine_.cpu_busy_10s_percent = busy_.value();
   ticks_ = now;
+  sampled_ = time;
+  machine_.temperature_c.reset();
+  for (const std::string& file : thermometers_) {
+    const auto degrees = parse_temperature(read_proc(file.c_str()));
+    if (degrees) machine_.temperature_c = std::max(machine_.temperature_c.value_or(*degrees), *degrees);
+  }
   machine_.load = parse_loadavg(read_proc("/proc/loadavg"));
   machine_.memory = parse_meminfo(read_proc("/proc/meminfo"));
   machine_.cpus = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_ONLN));

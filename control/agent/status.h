@@ -5,10 +5,12 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/agent/config.h"
 #include "control/agent/connections.h"
+#include "control/agent/drains.h"
 #include "control/agent/machine.h"
 #include "control/agent/tunnel_shared.h"
 
@@ -21,7 +23,7 @@ struct InterfaceStatus {
 };
 
 struct StatusFacts {
-  bool draining = false;
+  std::string_view state = "alive";  // or draining, leaving, joining, restarting (B7)
   bool healthy = true;
   std::string health_text;
   double uptime_s = 0;
@@ -29,8 +31,14 @@ struct StatusFacts {
   std::vector<InterfaceStatus> interfaces;
   std::vector<VipConnections> connections;  // in the order of Config::vips
   std::vector<tunnel_counters> counters;    // entry 0 the host, then in the order of Config::vips
+  std::vector<double> rx_pps;               // in the order of Config::vips; empty: not known yet
+  const Drains* drains = nullptr;           // what the MUXes drain; null: nothing
+  std::string_view hook = "none";           // what became of the last run
+  DrainClock::time_point now;
 };
 
+// One drain, as the answer to its order has it too.
+nlohmann::ordered_json make_drain(const DrainKey& key, const Drain& drain, DrainClock::time_point now);
 nlohmann::ordered_json make_status(const Config& config, const StatusFacts& facts);
 
 }  // namespace sluice::agent

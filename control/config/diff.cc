@@ -67,6 +67,7 @@ std::vector<std::string> changed_policy(const Service& from, const Service& to) 
     if (name == "transition") below = changed_keys(transition_keys(), from.transition, to.transition);
     if (name == "timeouts") below = changed_keys(timeouts_keys(), from.timeouts, to.timeouts);
     if (name == "elephant") below = changed_keys(elephant_keys(), from.elephant, to.elephant);
+    if (name == "load") below = changed_keys(load_keys(), from.load, to.load);
     if (below.empty()) changed.push_back(name);
     for (const std::string& key : below) changed.push_back(name + '.' + key);
   }

@@ -22,5 +22,6 @@ const Section<Transition>& transition_keys();
 const Section<Timeouts>& timeouts_keys();
 const Section<ElephantThreshold>& elephant_keys();
 const Section<Iip>& iip_keys();
+const Section<Load>& load_keys();
 
 }  // namespace sluice::config

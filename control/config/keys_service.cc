@@ -195,6 +195,13 @@ const Section<Service>& service_keys() {
           section("timeouts", &Service::timeouts, timeouts_keys, "How long a silent flow is remembered."),
           section("elephant", &Service::elephant, elephant_keys,
                   "From which rate on a flow skips tier 2; either figure makes it an elephant."),
+          word("weights", &Service::weights,
+               "`adaptive`: weights follow the servers' load, as their agents report it, around what is "
+               "configured."),
+          flag("balance_groups", &Service::balance_groups,
+               "A group with little load lends a DIP to one with much."),
+          section("load", &Service::load, load_keys,
+                  "Bounds of `weights = \"adaptive\"`, `scheduler = \"least-load\"` and `balance_groups`."),
       },
       settle_service};
   return table;
@@ -308,6 +315,27 @@ const Section<Timeouts>& timeouts_keys() {
           number("closing_s", &Timeouts::closing_s, 1, kDay, "TCP: the client has sent FIN or RST."),
           number("udp_s", &Timeouts::udp_s, 1, kDay, "UDP."),
           number("other_s", &Timeouts::other_s, 1, kDay, "Every other protocol."),
+      },
+      {}};
+  return table;
+}
+
+const Section<Load>& load_keys() {
+  static const Section<Load> table{
+      "load",
+      {
+          number("lowest_percent", &Load::lowest_percent, 1, 100,
+                 "Of its configured weight, the least that a DIP counts."),
+          number("highest_percent", &Load::highest_percent, 100, 1000,
+                 "Of its configured weight, the most that a DIP counts."),
+          number("interval_s", &Load::interval_s, 1, 3600,
+                 "Weights and capacities change at most once in so long."),
+          number("group_difference_percent", &Load::group_difference_percent, 1, 100,
+                 "How far the utilisation of two groups must differ before a DIP is lent."),
+          number("group_interval_s", &Load::group_interval_s, 1, 86400,
+                 "At most one DIP is lent in so long, and the groups must differ for so long."),
+          number("group_least_dips", &Load::group_least_dips, 1, 65535,
+                 "DIPs that are up which a group keeps."),
       },
       {}};
   return table;

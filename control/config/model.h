@@ -108,6 +108,7 @@ enum class FlowStart : std::uint8_t { kHandshake, kGtpC, kRadius, kDhcp };  // B
 enum class UnknownFlow : std::uint8_t { kHash, kDrop, kReset };
 enum class Announce : std::uint8_t { kLive, kAlways, kNever };  // A5
 enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
+enum class Weights : std::uint8_t { kConfigured, kAdaptive };
 enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent, kAgentCheck };
 
 struct Dip {
@@ -165,6 +166,15 @@ struct ElephantThreshold {  // a flow at or above either figure skips tier 2 (B1
   friend bool operator==(const ElephantThreshold&, const ElephantThreshold&) = default;
 };
 
+struct Load {  // how far, and how fast, the servers' load may change what the operator wrote (B7, B10)
+  unsigned lowest_percent = 25, highest_percent = 400;  // of a configured weight
+  unsigned interval_s = 10;                             // from change to change
+  unsigned group_difference_percent = 25;  // of utilisation, between groups, before a DIP is lent
+  unsigned group_interval_s = 60;          // from DIP to DIP
+  unsigned group_least_dips = 2;           // that a group keeps, up
+  friend bool operator==(const Load&, const Load&) = default;
+};
+
 struct Service {
   std::string name;
   Prefix vip;  // a host prefix, or a whole prefix as one service
@@ -188,6 +198,9 @@ struct Service {
   std::uint32_t flows = 0;  // entries of each group's flow table, per address family; 0 = a share
   Timeouts timeouts;
   ElephantThreshold elephant;
+  Weights weights = Weights::kConfigured;
+  bool balance_groups = false;
+  Load load;
   unsigned line = 0;  // not compared
   friend bool operator==(const Service& a, const Service& b);
 };
@@ -221,7 +234,8 @@ inline bool operator==(const Service& a, const Service& b) {
          a.health == b.health && a.announce == b.announce && a.transition == b.transition &&
          a.unknown_flow == b.unknown_flow && a.flow_types == b.flow_types && a.flow_key == b.flow_key &&
          a.flow_start == b.flow_start && a.flows == b.flows && a.timeouts == b.timeouts &&
-         a.elephant == b.elephant;
+         a.elephant == b.elephant && a.weights == b.weights && a.balance_groups == b.balance_groups &&
+         a.load == b.load;
 }
 
 }  // namespace sluice::config

@@ -66,6 +66,8 @@ constexpr const char* kRules = R"(
 - A `scheduler` other than `hash` needs `stickiness = "flow"`: only a flow table remembers its choices.
 - `flow_key` takes at least what `hash_fields` takes. `flow_start = "gtp-c"` needs `protocol = "udp"`; `"radius"` and
   `"dhcp"` need `protocol = "any"`, `flow_key = "source"`, and another `outer_source` than `"client"`; `"dhcp"` is for IPv4.
+- `weights = "adaptive"` and `balance_groups = true` need `health` of type `agent`, since only an agent reports load;
+  the former takes `agent-check` as well.
 - The `worker` of a group is the lcore of a worker with `tier2`.
 - An IIP is no VIP and no port's own address, is given once, and is on a port with a `kernel_interface`.
 - A probe by `tcp`, `udp`, `http`, `https` or `agent-check` finds its port in `health`, in the service, or in every DIP.
@@ -151,7 +153,7 @@ std::string reference_markdown() {
          table("services.dips, services.groups.dips, dip_lists.dips", dip_keys()) +
          table("services.health", health_keys()) + table("services.transition", transition_keys()) +
          table("services.timeouts", timeouts_keys()) + table("services.elephant", elephant_keys()) +
-         table("iips", iip_keys()) + kRules + kExamples;
+         table("services.load", load_keys()) + table("iips", iip_keys()) + kRules + kExamples;
 }
 
 }  // namespace sluice::config

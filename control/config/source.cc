@@ -46,7 +46,8 @@ bool is_fraction(const std::string& text) {
   if (text[at] == '.') at = std::min(text.find_first_not_of("0123456789", at + 1), text.size());
   if (at == text.size()) return true;
   if (text[at] != 'e' && text[at] != 'E') return false;
-  const std::size_t digits = at + (at + 1 < text.size() && is_digit(text[at + 1]) ? 1 : 2);
+  const bool sign = at + 1 < text.size() && (text[at + 1] == '+' || text[at + 1] == '-');
+  const std::size_t digits = at + (sign ? 2 : 1);
   return digits < text.size() && text.find_first_not_of("0123456789", digits) == std::string::npos;
 }
 

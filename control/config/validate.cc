@@ -277,6 +277,23 @@ bool lacks_probe_port(const Service& service) {
   return false;
 }
 
+// Only an agent says how loaded its server is.
+void judge_load(Report& report, const std::string& path, const Service& service) {
+  const HealthType type = service.health.type;
+  const std::vector<std::string> judged = {path + ".weights", path + ".balance_groups", path + ".health"};
+  if (service.weights == Weights::kAdaptive && type != HealthType::kAgent && type != HealthType::kAgentCheck)
+    report.broken(
+        path + ".weights",
+        "weights = \"adaptive\" needs reports of load; add health = { type = \"agent\"; }, or write "
+        "weights = \"configured\"",
+        judged);
+  if (service.balance_groups && type != HealthType::kAgent)
+    report.broken(path + ".balance_groups",
+                  "balance_groups = true needs reports of load; add health = { type = \"agent\"; }, or write "
+                  "balance_groups = false",
+                  judged);
+}
+
 void judge_service(Report& report, const std::string& path, const Service& service) {
   if (!has_ports(service.protocol) && service.port != 0)
     report.broken(path + ".port",
@@ -294,6 +311,7 @@ void judge_service(Report& report, const std::string& path, const Service& servi
                       " needs stickiness = \"flow\", since only a table remembers its choices; write "
                       "scheduler = \"hash\", or stickiness = \"flow\"",
                   {path + ".scheduler", path + ".stickiness"});
+  judge_load(report, path, service);
   judge_outer_source(report, path, service);
   judge_flows(report, path, service);
 }

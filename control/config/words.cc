@@ -45,6 +45,13 @@ std::span<const Word<Scheduler>> words() {
 }
 
 template <>
+std::span<const Word<Weights>> words() {
+  static constexpr Word<Weights> kWords[] = {{Weights::kConfigured, "configured"},
+                                             {Weights::kAdaptive, "adaptive"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<Encapsulation>> words() {
   static constexpr Word<Encapsulation> kWords[] = {{Encapsulation::kIpIp, "ipip"},
                                                    {Encapsulation::kGue, "gue"}};

@@ -127,7 +127,8 @@ void add_dips(std::vector<Command>& list) {
                   "Servers with their slots and counters.",
                   "dip.list",
                   {Form::kTable,
-                   {"service", "group", "address", "weight", "state", "slots", "flows", "packets", "bytes"},
+                   {"service", "group", "address", "weight", "effective_weight", "state", "slots", "flows",
+                    "packets", "bytes", "cpu_busy_percent"},
                    "no DIPs"}});
   list.push_back(
       {"dip",

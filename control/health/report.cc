@@ -60,14 +60,36 @@ std::optional<double> memory_used(const json& status) {
   return 100.0 * (1.0 - *available / *total);
 }
 
+std::vector<Report::Vip> vips_of(const json& status) {
+  std::vector<Report::Vip> vips;
+  const json* list = at(status, {"vips"});
+  if (list == nullptr || !list->is_array()) return vips;
+  for (const json& entry : *list) {
+    if (vips.size() == kMostVips) break;
+    const json* address = at(entry, {"address"});
+    if (address == nullptr || !address->is_string()) continue;
+    const auto prefix = parse_prefix(address->get_ref<const std::string&>());
+    if (!prefix) continue;
+    vips.push_back(
+        {*prefix, whole<std::uint64_t>(entry, {"connections"}, 0, 1e9), figure(entry, {"rx_pps"}, 0, 1e10)});
+  }
+  // Who is named twice is believed once.
+  std::ranges::stable_sort(vips, {}, &Report::Vip::address);
+  const auto twice = std::ranges::unique(vips, {}, &Report::Vip::address);
+  vips.erase(twice.begin(), twice.end());
+  return vips;
+}
+
 Report figures_of(const json& status) {
   Report report;
   report.connections = whole<std::uint64_t>(status, {"connections"}, 0, 1e9);
   report.load_1min = figure(status, {"load", "average_1min"}, 0, 1e5);
   report.cpus = whole<unsigned>(status, {"cpu", "count"}, 1, 65536);
   report.cpu_busy_percent = figure(status, {"cpu", "busy_percent"}, 0, 100);
+  report.cpu_busy_10s_percent = figure(status, {"cpu", "busy_10s_percent"}, 0, 100);
   report.memory_used_percent = memory_used(status);
   report.temperature_c = figure(status, {"temperature_c"}, -50, 200);
+  report.vips = vips_of(status);
   return report;
 }
 

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/health/machine.h"
+#include "dataplane/wire/address.h"
 
 namespace sluice::health {
 
@@ -18,14 +20,22 @@ std::string_view to_word(Life life);
 
 struct Report {
   Life life = Life::kAlive;
-  std::optional<std::uint64_t> connections = {};   // to 10^9
-  std::optional<double> load_1min = {};            // to 10^5
-  std::optional<unsigned> cpus = {};               // 1 to 65536
-  std::optional<double> cpu_busy_percent = {};     // 0 to 100
-  std::optional<double> memory_used_percent = {};  // 0 to 100
-  std::optional<double> temperature_c = {};        // -50 to 200
-  std::optional<double> weight_percent = {};       // 0 to 256: of the configured weight, from agent-check
+  std::optional<std::uint64_t> connections = {};    // to 10^9
+  std::optional<double> load_1min = {};             // to 10^5
+  std::optional<unsigned> cpus = {};                // 1 to 65536
+  std::optional<double> cpu_busy_percent = {};      // 0 to 100
+  std::optional<double> cpu_busy_10s_percent = {};  // the same, smoothed by the agent
+  std::optional<double> memory_used_percent = {};   // 0 to 100
+  std::optional<double> temperature_c = {};         // -50 to 200
+  std::optional<double> weight_percent = {};        // 0 to 256: of the configured weight, from agent-check
+  struct Vip {
+    Prefix address;
+    std::optional<std::uint64_t> connections = {};  // to 10^9
+    std::optional<double> rx_pps = {};              // to 10^10: packets that came for it, smoothed
+  };
+  std::vector<Vip> vips = {};  // at most kMostVips, each once
 };
+inline constexpr std::size_t kMostVips = 1024;
 
 // What one answer comes to.
 struct Answer {
@@ -37,8 +47,9 @@ struct Answer {
 inline constexpr std::size_t kLongestStatus = 256 * 1024;  // bytes; about 300 VIPs of sluice-agent
 
 // The body of `/status` of sluice-agent (docs/agent.md): JSON, of which `state`, `healthy`, `health`,
-// `connections`, `load.average_1min`, `cpu`, `memory` and `temperature_c` are read. Good when the state is
-// alive, draining, leaving or joining and `healthy` is not false; a restarting server does not serve.
+// `connections`, `load.average_1min`, `cpu`, `memory`, `temperature_c` and `vips` are read. Good when the
+// state is alive, draining, leaving or joining and `healthy` is not false; a restarting server does not
+// serve.
 Answer read_status(std::string_view body);
 
 inline constexpr std::size_t kLongestAgentCheck = 256;  // bytes; HAProxy reads no more than its buffer either

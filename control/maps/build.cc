@@ -163,6 +163,20 @@ std::vector<std::uint16_t> make_wheel(const PlannedGroup& group, config::Schedul
   return turns(shares, shares);
 }
 
+// What a member's flows are counted against: only ratios within the group matter, and 16 bits have room.
+std::uint64_t full_capacity(const PlannedDip& dip) {
+  return std::uint64_t{dip.dip.weight} * dip.spare;
+}
+std::uint64_t largest_capacity(const PlannedGroup& group) {
+  std::uint64_t largest = 1;
+  for (const PlannedDip& dip : group.dips) largest = std::max(largest, full_capacity(dip));
+  return largest;
+}
+std::uint16_t capacity_of(const PlannedDip& dip, std::uint64_t largest) {
+  const std::uint64_t most = std::min<std::uint64_t>(largest, 0xffff);
+  return static_cast<std::uint16_t>(std::max<std::uint64_t>(1, full_capacity(dip) * most / largest));
+}
+
 class Builder {
  public:
   Builder(const Inputs& in, Ids& service_ids, Ids& target_ids, MapCache& cache)
@@ -267,6 +281,7 @@ class Builder {
     out.first_target = static_cast<std::uint32_t>(snapshot_->targets.size());
     out.members = static_cast<std::uint32_t>(group.dips.size());
     std::vector<Member> newest, base;
+    const std::uint64_t largest = largest_capacity(group);
     for (const PlannedDip& dip : group.dips) {
       const std::uint64_t who = identity(dip.dip.address, dip.dip.port);
       newest.push_back({who, dip.leaving ? 0 : dip.dip.weight, dip.usable()});
@@ -275,7 +290,7 @@ class Builder {
         const bool held = at != group.base->end();
         base.push_back({who, held ? at->second.weight : 0, held && at->second.up && dip.usable()});
       }
-      add_target(planned, group, dip);
+      add_target(planned, group, dip, largest);
     }
     out.dips = keep(cache_.get(newest, in_.slots));
     out.base_slots = group.base ? keep(cache_.get(base, in_.slots)).slots : out.dips.slots;
@@ -301,12 +316,13 @@ class Builder {
     snapshot_->groups.push_back(out);
   }
 
-  void add_target(const PlannedService& planned, const PlannedGroup& group, const PlannedDip& dip) {
+  void add_target(const PlannedService& planned, const PlannedGroup& group, const PlannedDip& dip,
+                  std::uint64_t largest) {
     const config::Service& service = *planned.service;
     const IpAddress& address = dip.dip.address;
     Target target;
     target.usable = dip.usable();
-    target.capacity = static_cast<std::uint16_t>(std::clamp<std::uint32_t>(dip.dip.weight, 1, 0xffff));
+    target.capacity = capacity_of(dip, largest);
     target.gue = service.encapsulation == config::Encapsulation::kGue;
     target.source = source_kind(service);
     const bool v4 = address.is_v4();

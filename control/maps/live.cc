@@ -56,7 +56,7 @@ std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
 }
 
 std::unique_ptr<const Snapshot> Live::first_snapshot() {
-  return build(model_);
+  return build(effective_);
 }
 
 void Live::publish(std::unique_ptr<const Snapshot> snapshot) {
@@ -84,40 +84,71 @@ std::optional<std::string> Live::refuse_other_keys(const config::Model& next) co
 
 std::optional<std::string> Live::replace(config::Model next, const ChangeOptions& options) {
   if (auto refused = refuse_other_keys(next)) return refused;
+  auto before = before_;
+  std::vector<std::string> changed;
+  for (const config::Service& service : model_.services) {
+    const config::Service* successor = find(next, service.name);
+    if (!successor || successor->groups == service.groups) continue;
+    before.try_emplace(service.name, Before{service, {}});
+    changed.push_back(service.name);
+  }
+  if (auto refused = bring_into_force(std::move(next), loads_, options)) return refused;
+  before_ = std::move(before);
+  for (const MapKey& key : history_.transitions.groups()) {
+    if (std::ranges::find(changed, key.service) == changed.end()) continue;
+    Before& entry = before_.at(key.service);
+    entry.until = std::max(entry.until, *history_.transitions.deadline(key));
+  }
+  forget_before(Clock::now());
+  return {};
+}
+
+std::optional<std::string> Live::set_loads(Loads next, const ChangeOptions& options) {
+  return bring_into_force(model_, std::move(next), options);
+}
+
+std::optional<std::string> Live::bring_into_force(config::Model next, Loads loads,
+                                                  const ChangeOptions& options) {
+  config::Model in_effect = maps::effective(next, loads);
   History history = history_;
-  const auto before = before_;
-  for (const config::Service& service : model_.services) before_.try_emplace(service.name, service);
-  begin_changes(history_, model_, next, Clock::now(), options);
+  begin_changes(history_, effective_, in_effect, Clock::now(), options);
+  history_.spare = loads.spare;
   std::unique_ptr<const Snapshot> snapshot;
+  const auto give_up = [&](const std::exception& full) {
+    history_ = std::move(history);
+    build(effective_);  // gives the ids back to those who run
+    return std::string("not applied: ") + full.what();
+  };
   try {
-    snapshot = build(next);
+    snapshot = build(in_effect);
   } catch (const std::runtime_error& full) {
-    history_ = std::move(history);
-    before_ = before;
-    build(model_);  // gives the ids back to those who run
-    return std::string("not applied: ") + full.what();
+    return give_up(full);
   } catch (const std::length_error& full) {
-    history_ = std::move(history);
-    before_ = before;
-    build(model_);
-    return std::string("not applied: ") + full.what();
+    return give_up(full);
   }
   model_ = std::move(next);
-  std::erase_if(before_, [&](const auto& entry) {
-    return std::ranges::none_of(history_.transitions.groups(),
-                                [&](const MapKey& key) { return key.service == entry.first; });
-  });
+  loads_ = std::move(loads);
+  effective_ = std::move(in_effect);
   publish(std::move(snapshot));
   return {};
 }
 
+// What is over cannot be taken back.
+void Live::forget_before(Clock::time_point now) {
+  std::erase_if(before_, [&](const auto& entry) {
+    return entry.second.until <= now ||
+           std::ranges::none_of(history_.transitions.groups(),
+                                [&](const MapKey& key) { return key.service == entry.first; });
+  });
+}
+
 void Live::refresh() {
-  publish(build(model_));
+  publish(build(effective_));
 }
 
 void Live::set_health(const std::string& service, const std::string& dip, bool healthy) {
   if (history_.healthy(service, dip) == healthy) return;
-  maps::set_health(history_, model_, service, dip, healthy, Clock::now());
+  maps::set_health(history_, effective_, service, dip, healthy, Clock::now());
   refresh();
 }
 
@@ -197,20 +228,22 @@ std::uint64_t Live::flows_of(const MapKey& group, const std::string& dip) const 
 
 void Live::tick(Clock::time_point now) {
   const auto empty = [&](const MapKey& group, const std::string& dip, const Transitions::Leaving& leaving) {
-    const config::Service* service = find(model_, group.service);
-    // Without flow tables nobody here knows how many are left.
-    if (!service || service->stickiness != config::Stickiness::kFlow || group.group.empty()) return false;
-    return now - leaving.since >= kSettled && flows_of(group, dip) == 0;
+    const config::Service* service = find(effective_, group.service);
+    if (!service || group.group.empty() || now - leaving.since < kSettled) return false;
+    // Without flow tables nobody here knows how many are left; the server does.
+    if (service->stickiness == config::Stickiness::kFlow && flows_of(group, dip) == 0) return true;
+    return around_.agent_says_empty && around_.agent_says_empty(group.service, dip);
   };
   const auto current = [&](const MapKey& key) {
-    const config::Service* service = find(model_, key.service);
+    const config::Service* service = find(effective_, key.service);
     if (!service) return Members{};
     if (key.group.empty()) return members_of(*service, history_);
     const auto group = std::ranges::find(service->groups, key.group, &config::Group::name);
     return group == service->groups.end() ? Members{} : members_of(*service, *group, history_);
   };
   const bool ended = !history_.transitions.tick(now, empty, current).empty();
-  if (ended) forget_left(history_, model_);
+  forget_before(now);
+  if (ended) forget_left(history_, effective_);
   if (ended || moves_are_over()) refresh();
 }
 
@@ -223,7 +256,7 @@ bool Live::finish_transitions(const std::string& service) {
   }
   if (!any) return false;
   before_.erase(service);
-  forget_left(history_, model_);
+  forget_left(history_, effective_);
   refresh();
   return true;
 }
@@ -235,7 +268,7 @@ std::optional<config::Model> Live::before_transitions(const std::string& service
   if (!under_way || at == before_.end()) return {};
   config::Model model = model_;
   for (config::Service& s : model.services) {
-    if (s.name == service) s.groups = at->second.groups;
+    if (s.name == service) s.groups = at->second.service.groups;
   }
   return model;
 }
@@ -268,6 +301,48 @@ std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const 
   std::vector<TransitionRow> all;
   for (auto& [name, row] : rows) all.push_back(std::move(row));
   return all;
+}
+
+std::vector<Live::LeavingDip> Live::leaving() const {
+  std::map<std::pair<std::string, std::string>, LeavingDip> all;
+  const auto stays = [&](const std::string& service, const std::string& dip) {
+    const config::Service* in_force = find(effective_, service);
+    return in_force && std::ranges::any_of(in_force->groups, [&](const config::Group& group) {
+             return std::ranges::find(group.dips, dip, dip_name) != group.dips.end();
+           });
+  };
+  for (const auto& [key, dips] : history_.left) {
+    for (const auto& [name, leaving] : history_.transitions.leaving(key, {})) {
+      const auto dip = dips.find(name);
+      if (leaving.gone || dip == dips.end() || stays(key.service, name)) continue;
+      // From several groups, perhaps one after the other: it is out with the last of them.
+      LeavingDip& one =
+          all.try_emplace({key.service, name}, LeavingDip{key.service, dip->second, {}, {}}).first->second;
+      one.since = std::max(one.since, leaving.since);
+      one.deadline = std::max(one.deadline, leaving.deadline);
+    }
+  }
+  std::vector<LeavingDip> list;
+  for (auto& [name, dip] : all) list.push_back(std::move(dip));
+  return list;
+}
+
+Live::Weight Live::weight_of_target(std::uint32_t index) const {
+  const Directory::Target& target = directory_.targets[index];
+  const std::string& service = directory_.services[target.service].name;
+  const double unit = loads_.weights.contains(service) ? Loads::kUnit : 1;
+  const double counts = target.dip.dip.weight / unit;
+  if (target.dip.leaving) return {counts, 0};
+  Weight weight{counts, counts};
+  if (const config::Service* written = find(model_, service)) {
+    for (const config::Group& group : written->groups) {
+      const auto dip = std::ranges::find(group.dips, target.dip.name, dip_name);
+      // In several groups: the one of this name, else that which lent it.
+      if (dip != group.dips.end()) weight.configured = dip->weight;
+      if (group.name == directory_.groups[target.group].name && dip != group.dips.end()) break;
+    }
+  }
+  return weight;
 }
 
 std::optional<std::string> Live::refuse_leaving(const std::string& service_name,

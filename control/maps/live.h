@@ -36,6 +36,8 @@ class Live {
     std::function<FlowObserver(unsigned worker)> observer;
     // Flows in all tables that go to this target (stable id).
     std::function<std::uint64_t(std::uint32_t target)> flows_of_target;
+    // Does the agent of a DIP that leaves say that its last connection is gone? May be empty.
+    std::function<bool(const std::string& service, const std::string& dip)> agent_says_empty = {};
   };
 
   Live(config::Model model, Surroundings surroundings);
@@ -46,9 +48,15 @@ class Live {
   // Called after each publication: what follows the DIPs (watching next hops, health) hooks in here.
   void on_change(std::function<void()> listener) { listener_ = std::move(listener); }
 
+  // What the operator wrote.
   [[nodiscard]] const config::Model& model() const { return model_; }
+  // What that comes to with the servers' loads: the maps are made of it.
+  [[nodiscard]] const config::Model& effective() const { return effective_; }
+  [[nodiscard]] const Loads& loads() const { return loads_; }
   // Brings `next` into force, as transitions; one sentence when it cannot, and then nothing changed.
   std::optional<std::string> replace(config::Model next, const ChangeOptions& options = {});
+  // Brings the servers' loads into force, as transitions where maps change; the same.
+  std::optional<std::string> set_loads(Loads next, const ChangeOptions& options = {});
   // Paths or own addresses may have changed.
   void refresh();
   // A DIP died or came back (A8). Nothing happens when that is known.
@@ -63,6 +71,13 @@ class Live {
     std::vector<std::string> leaving;
   };
   [[nodiscard]] std::vector<TransitionRow> transitions(Clock::time_point now) const;
+  // DIPs that leave a service altogether and still hold flows: who would like to know.
+  struct LeavingDip {
+    std::string service;
+    config::Dip dip;
+    Clock::time_point since, deadline;
+  };
+  [[nodiscard]] std::vector<LeavingDip> leaving() const;
   // Ends all transitions of a service now, as their deadline would; false when it has none.
   bool finish_transitions(const std::string& service);
   // The model as it was before the service's transitions began; nothing when it has none. To bring it into
@@ -74,6 +89,11 @@ class Live {
                                                           const std::string& dip) const;
 
   [[nodiscard]] const Directory& directory() const { return directory_; }
+  // A target's weight as the operator wrote it, and as it counts now; 0 when it leaves.
+  struct Weight {
+    double configured = 0, effective = 0;
+  };
+  [[nodiscard]] Weight weight_of_target(std::uint32_t target) const;
   // Slots of the newest map that this target of the directory holds.
   [[nodiscard]] std::uint32_t slots_of(std::uint32_t target) const;
   [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const {
@@ -95,7 +115,10 @@ class Live {
   [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const;
 
  private:
+  // Of an effective model.
   std::unique_ptr<const Snapshot> build(const config::Model& model);
+  std::optional<std::string> bring_into_force(config::Model next, Loads loads, const ChangeOptions& options);
+  void forget_before(Clock::time_point now);
   void publish(std::unique_ptr<const Snapshot> snapshot);
   std::shared_ptr<GroupState> state_of(const PlannedService& service, const PlannedGroup& group);
   [[nodiscard]] unsigned owner_of(const PlannedService& service, const PlannedGroup& group) const;
@@ -106,10 +129,17 @@ class Live {
   [[nodiscard]] bool is_last(const config::Service& service, const std::string& dip) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
 
+  struct Before {
+    config::Service service;
+    Clock::time_point until;  // when the operator's changes since are over
+  };
+
   config::Model model_;
+  Loads loads_;
+  config::Model effective_ = model_;
   Surroundings around_;
   History history_;
-  std::map<std::string, config::Service> before_;  // by service: as it was before its transitions
+  std::map<std::string, Before> before_;  // by service: as it was before the operator's transitions
   struct Owned {
     std::shared_ptr<GroupState> state;
     unsigned owner = 0;

@@ -13,12 +13,6 @@ namespace {
 // "keep" has no deadline: the state stays until the last flow has gone.
 constexpr std::chrono::seconds kNoDeadline = std::chrono::hours(24 * 365);
 
-std::uint32_t weight_of(const config::Group& group) {
-  if (group.weight != 0) return group.weight;
-  return std::accumulate(group.dips.begin(), group.dips.end(), 0u,
-                         [](std::uint32_t sum, const config::Dip& dip) { return sum + dip.weight; });
-}
-
 bool has_live_dip(const config::Service& service, const config::Group& group, const History& history) {
   return std::ranges::any_of(group.dips, [&](const config::Dip& dip) {
     return dip.weight > 0 && history.healthy(service.name, dip_name(dip));
@@ -27,7 +21,7 @@ bool has_live_dip(const config::Service& service, const config::Group& group, co
 
 std::chrono::seconds deadline_of(const config::Service& service, const ChangeOptions& options) {
   if (options.deadline) return *options.deadline;
-  return service.transition.at_deadline == config::AtDeadline::kKeep
+  return service.transition.at_deadline == config::AtDeadline::kKeep && !options.by_load
              ? kNoDeadline
              : std::chrono::seconds(service.transition.deadline_s);
 }
@@ -132,8 +126,11 @@ PlannedGroup plan_group(const config::Service& service, const config::Group& gro
   PlannedGroup out{.name = group.name, .weight = leaving ? 0 : weight_of(group), .leaving = leaving};
   out.worker = group.worker;
   for (const config::Dip& dip : group.dips) {
-    out.dips.push_back(
-        {.dip = dip, .name = dip_name(dip), .healthy = history.healthy(service.name, dip_name(dip))});
+    const std::string name = dip_name(dip);
+    out.dips.push_back({.dip = dip,
+                        .name = name,
+                        .healthy = history.healthy(service.name, name),
+                        .spare = factor_of(history.spare, service.name, name)});
   }
   const Members current = leaving ? Members{} : members_of(service, group, history);
   const auto known = history.left.find(key);
@@ -170,6 +167,12 @@ bool PlannedGroup::up() const {
 bool History::healthy(const std::string& service, const std::string& dip) const {
   const auto at = down.find(service);
   return at == down.end() || !at->second.contains(dip);
+}
+
+std::uint32_t weight_of(const config::Group& group) {
+  if (group.weight != 0) return group.weight;
+  return std::accumulate(group.dips.begin(), group.dips.end(), 0u,
+                         [](std::uint32_t sum, const config::Dip& dip) { return sum + dip.weight; });
 }
 
 std::string dip_name(const config::Dip& dip) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/config/model.h"
+#include "control/maps/loads.h"
 #include "control/maps/transition.h"
 
 namespace sluice::maps {
@@ -26,6 +27,7 @@ struct PlannedDip {
   bool leaving = false;  // not in the model: keeps its flows, gets no new ones
   bool gone = false;     // not in the model and not waited for any more: only its place in old maps is left
   bool healthy = true;
+  std::uint32_t spare = Loads::kUnit;  // factor of the capacity that least-load counts with
   [[nodiscard]] bool usable() const { return healthy && !gone; }
   [[nodiscard]] DipState state() const {
     if (!usable()) return DipState::kDown;
@@ -58,19 +60,25 @@ struct History {
   std::map<MapKey, std::map<std::string, config::Dip>> left;  // DIPs that may be leaving, as they were
   std::map<std::string, std::set<std::string>> left_groups;   // by service: groups that may be leaving
   std::map<std::string, std::set<std::string>> down;          // by service: DIPs that are not healthy
+  std::map<std::string, Loads::Factors> spare;                // Loads::spare in force
 
   [[nodiscard]] bool healthy(const std::string& service, const std::string& dip) const;
 };
 
 std::string dip_name(const config::Dip& dip);
+// Tier 1's share of a group: its own weight, or the sum of its DIPs'.
+std::uint32_t weight_of(const config::Group& group);
 // The newest map's members: of a group, and of a service's tier 1.
 Members members_of(const config::Service& service, const config::Group& group, const History& history);
 Members members_of(const config::Service& service, const History& history);
 
 // How a change of the model is to happen.
 struct ChangeOptions {
-  std::optional<std::chrono::seconds> deadline;  // in place of the services' own
-  bool now = false;                              // nothing is waited for
+  std::optional<std::chrono::seconds> deadline = {};  // in place of the services' own
+  bool now = false;                                   // nothing is waited for
+  // Weights alone change, and nobody but Sluice wished it: over after `deadline_s`, also where the service
+  // says `keep`, so that such changes do not pile up.
+  bool by_load = false;
 };
 
 // Remembers what `next` changes in `before`: begins the transitions.

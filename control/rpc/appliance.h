@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "control/config/model.h"
+#include "control/health/report.h"
 #include "control/maps/live.h"
 #include "control/metrics/rates.h"
 #include "control/metrics/totals.h"
@@ -54,6 +56,9 @@ struct Appliance {
   std::function<bool(unsigned worker, Request request, std::function<void(Request&)>)> ask = {};
   // The way to `destination` in words of the kernel's tables.
   std::function<std::string(const IpAddress& destination)> describe_path = {};
+  // What the DIP's agent reported, when that is fresh.
+  std::function<std::optional<health::Report>(const std::string& service, const std::string& dip)> report_of =
+      {};
   // Brings a model into force; throws Error with one sentence when it cannot. What was done, in sentences.
   std::function<std::vector<std::string>(config::Model, const maps::ChangeOptions&)> apply = {};
 };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
+#include <cmath>
+
 #include "control/config/edit.h"
 #include "control/rpc/appliance.h"
 
@@ -46,6 +48,19 @@ std::vector<Parameter> which_and(Parameter more) {
   return all;
 }
 
+double rounded(double value) {
+  return std::round(value * 100) / 100;
+}
+
+// What the server's agent says of it, in brief; health.list has all.
+void add_report(json& row, const std::optional<health::Report>& report) {
+  if (!report) return;
+  row["reported"] = health::to_word(report->life);
+  if (report->connections) row["reported_connections"] = *report->connections;
+  const auto busy = report->cpu_busy_10s_percent ? report->cpu_busy_10s_percent : report->cpu_busy_percent;
+  if (busy) row["cpu_busy_percent"] = rounded(*busy);
+}
+
 }  // namespace
 
 json dip_rows(const Appliance& appliance, const std::string& only) {
@@ -56,15 +71,18 @@ json dip_rows(const Appliance& appliance, const std::string& only) {
     const std::string& service = directory.services[target.service].name;
     if ((!only.empty() && service != only) || target.dip.gone) continue;
     const metrics::Traffic traffic = appliance.totals.target(target.id);
+    const maps::Live::Weight weight = appliance.live.weight_of_target(i);
     rows.push_back({{"service", service},
                     {"group", directory.groups[target.group].name},
                     {"address", target.dip.name},
-                    {"weight", target.dip.dip.weight},
+                    {"weight", std::lround(weight.configured)},
+                    {"effective_weight", rounded(weight.effective)},
                     {"state", maps::to_word(target.dip.state())},
                     {"slots", appliance.live.slots_of(i)},
                     {"flows", appliance.totals.flows_of_target(target.id)},
                     {"packets", traffic.packets},
                     {"bytes", traffic.bytes}});
+    if (appliance.report_of) add_report(rows.back(), appliance.report_of(service, target.dip.name));
   }
   return rows;
 }

@@ -40,7 +40,14 @@ json report_of(const health::Report& report) {
   put("cpu_busy_percent", report.cpu_busy_percent);
   put("memory_used_percent", report.memory_used_percent);
   put("temperature_c", report.temperature_c);
+  put("cpu_busy_10s_percent", report.cpu_busy_10s_percent);
   put("weight_percent", report.weight_percent);
+  for (const health::Report::Vip& vip : report.vips) {
+    json entry = {{"address", to_string(vip.address)}};
+    if (vip.connections) entry["connections"] = *vip.connections;
+    if (vip.rx_pps) entry["rx_pps"] = *vip.rx_pps;
+    figures["vips"].push_back(std::move(entry));
+  }
   return figures;
 }
 

@@ -17,6 +17,11 @@ json list(const Appliance& appliance) {
                     {"flows_pinned", row.flows_pinned},
                     {"remaining_s", row.remaining.count()},
                     {"leaving", row.leaving}});
+    const auto lent = appliance.live.loads().lent.find(row.service);
+    if (lent == appliance.live.loads().lent.end()) continue;
+    // As long as the change that lent them may be among those under way.
+    for (const auto& [who, to] : lent->second)
+      rows.back()["lent"].push_back({{"dip", who.dip}, {"from", who.from}, {"to", to}});
   }
   return rows;
 }

@@ -44,7 +44,8 @@ TEST(AgentConfig, ASmallFileHasDefaultsForTheRest) {
 TEST(AgentConfig, EveryKeyIsRead) {
   const auto parsed = parse(R"(agent: {
     interface = [ "eth0", "eth1.100" ]; listen = "[2001:db8::11]:9110"; magic = "open sesame"; gue_port = 0;
-    clamp_mss = false; mtu_overhead = 20; advertised_mtu = 1400; drain_hook = "/usr/bin/on-drain";
+    clamp_mss = false; mtu_overhead = 20; advertised_mtu = 1400; drain_hook = [ "/usr/bin/on-drain", "now" ];
+    drain_hook_timeout_s = 3; muxes = [ "10.0.0.0/24", "2001:db8::10" ]; leave_s = 30;
     decapsulation = "compatible"; tc_priority = 77; state = "/run/a.json"; log_level = "debug";
     health = { url = "http://[::1]:8080/ok?now"; expect = "fine"; interval_ms = 500; timeout_ms = 200; failures = 2; };
     vips = ( { address = "203.0.113.10"; protocol = "tcp"; port = 80; dip_port = 8080; },
@@ -60,7 +61,10 @@ TEST(AgentConfig, EveryKeyIsRead) {
   expected.clamp_mss = false;
   expected.mtu_overhead_bytes = 20;
   expected.advertised_mtu_bytes = 1400;
-  expected.drain_hook = "/usr/bin/on-drain";
+  expected.drain_hook = {"/usr/bin/on-drain", "now"};
+  expected.drain_hook_timeout_s = 3;
+  expected.muxes = {*parse_prefix("10.0.0.0/24"), *parse_prefix("2001:db8::10")};
+  expected.leave_s = 30;
   expected.decapsulation = Decapsulation::kCompatible;
   expected.tc_priority = 77;
   expected.state = "/run/a.json";
@@ -104,6 +108,12 @@ INSTANTIATE_TEST_SUITE_P(
             "MTU less mtu_overhead"},
         Bad{"tc_priority = 0;", "tc_priority = 0 is out of range; write 1 to 65535"},
         Bad{R"(drain_hook = "on-drain";)", R"(drain_hook = "on-drain" is no whole path; begin it with /)"},
+        Bad{R"(drain_hook = [ "", "x" ];)", "drain_hook names no program; begin with its whole path"},
+        Bad{"drain_hook = [ 1 ];",
+            R"(drain_hook is a number; write a program in quotes, or [ "PROGRAM", "ARGUMENT" ])"},
+        Bad{"drain_hook_timeout_s = 0;", "drain_hook_timeout_s = 0 is out of range; write 1 to 600"},
+        Bad{R"(muxes = [ "10.0.0.1/24" ];)",
+            R"(muxes = "10.0.0.1/24" is not an address or a prefix without host bits; write one as in "203.0.113.10")"},
         Bad{R"(decapsulation = "kernel";)",
             R"(decapsulation = "kernel" is unknown; write one of: auto, compatible)"},
         Bad{R"(log_level = "loud";)",

@@ -12,6 +12,7 @@
 #include "control/agent/ledger.h"
 #include "control/agent/machine.h"
 #include "control/agent/sysctl.h"
+#include "control/agent/traffic.h"
 #include "control/agent/tunnel_shared.h"
 
 namespace sluice::agent::test {
@@ -34,6 +35,37 @@ TEST(Machine, AnswersZerosToWhatIsNone) {
   EXPECT_EQ(parse_loadavg("none"), (std::array{0.0, 0.0, 0.0}));
   EXPECT_EQ(parse_meminfo("").total_bytes, 0u);
   EXPECT_EQ(parse_cpu("intr 1 2 3").total, 0u);
+}
+
+TEST(Machine, ReadsTheTemperatureOfAZone) {
+  EXPECT_EQ(parse_temperature("48500\n"), 48.5);
+  EXPECT_EQ(parse_temperature("-3000\n"), -3.0);
+  for (const char* none : {"", "hot\n", "-273200\n", "999999999\n"})
+    EXPECT_FALSE(parse_temperature(none)) << none;
+}
+
+TEST(Smoothed, TakesTheFirstSampleAndFollowsLaterOnes) {
+  Smoothed figure;
+  figure.sample(100, 1);
+  EXPECT_EQ(figure.value(), 100);
+  for (int s = 0; s < 10; ++s) figure.sample(0, 1);
+  EXPECT_NEAR(figure.value(), 100 / 2.71828, 0.1);
+  figure.sample(0, 10'000);
+  EXPECT_NEAR(figure.value(), 0, 1e-9);
+}
+
+TEST(VipTraffic, IsPacketsASecondOfEachVip) {
+  VipTraffic traffic;
+  std::vector<tunnel_counters> counters(3);
+  traffic.sample(counters, 1);
+  EXPECT_TRUE(traffic.rx_pps().empty());
+  counters[1].packets[TUNNEL_IPV4_IN_IPV4] = 100;
+  counters[2].packets[TUNNEL_GUE_OVER_IPV6] = 10;
+  traffic.sample(counters, 2);
+  EXPECT_EQ(traffic.rx_pps(), (std::vector<double>{50, 5}));
+  counters[1] = {};  // programs that were loaded anew
+  traffic.sample(counters, 1);
+  EXPECT_LT(traffic.rx_pps()[0], 50);
 }
 
 TEST(Machine, BusyIsTheShareSinceTheSampleBefore) {

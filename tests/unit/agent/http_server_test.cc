@@ -26,9 +26,13 @@ class HttpServerTest : public testing::Test {
   void serve(HttpLimits limits) {
     server_.emplace(
         io_, kAnyPort,
-        [](std::string_view path) {
-          return path == "/big" ? HttpResponse{200, "text/plain", std::string(1 << 20, 'x')}
-                                : HttpResponse{200, "text/plain", "hello"};
+        [](const HttpRequest& request) {
+          if (request.post && request.body.empty()) return HttpResponse{400, "text/plain", "no body"};
+          if (request.post)
+            return HttpResponse{200, "text/plain",
+                                std::string(request.body) + " from " + to_string(request.peer)};
+          return request.path == "/big" ? HttpResponse{200, "text/plain", std::string(1 << 20, 'x')}
+                                        : HttpResponse{200, "text/plain", "hello"};
         },
         limits);
     thread_ = std::thread([this] { io_.run(); });
@@ -67,6 +71,26 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {
       ask(socket, "GET /a HTTP/1.1\r\n\r\nGET /b?x=1 HTTP/1.1\r\nConnection: close\r\n\r\n");
   const auto first = answer.find("hello");
   EXPECT_NE(answer.find("hello", first + 1), std::string::npos) << answer;
+}
+
+TEST_F(HttpServerTest, HandsOnTheBodyOfAPostAndWhoSentIt) {
+  serve({});
+  auto socket = connect();
+  const std::string answer =
+      ask(socket, "POST /x HTTP/1.1\r\nContent-Length: 5\r\nConnection: close\r\n\r\norder");
+  EXPECT_NE(answer.find("order from 127.0.0.1"), std::string::npos) << answer;
+}
+
+TEST_F(HttpServerTest, ClosesTheConnectionAfterAPostThatItRefuses) {
+  serve({});
+  auto socket = connect();
+  EXPECT_NE(ask(socket, "POST /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n").find("400"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, RefusesABodyBeyondItsBound) {
+  serve({});
+  auto socket = connect();
+  EXPECT_NE(ask(socket, "POST /x HTTP/1.1\r\nContent-Length: 2000\r\n\r\n").find("413"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, ClosesAConnectionBeyondTheLimitAtOnce) {

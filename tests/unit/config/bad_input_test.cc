@@ -66,6 +66,9 @@ const Case kGrammar[] = {
     {"a number with letters",
      with_service("port = 80tcp;"),
      {"f:4: 80tcp is not a number; write digits, or text in quotes"}},
+    {"an exponent that is none",
+     with_service("port = 59ex091;"),
+     {"f:4: 59ex091 is not a number; write digits, or text in quotes"}},
     {"an address without quotes",
      with_services("{ name = \"web\"; vip = 203.0.113.10; }"),
      {"f:3: 203.0.113.10 is not a number; write digits, or text in quotes"}},
@@ -669,6 +672,18 @@ const Case kFlows[] = {
     {"an unknown timeout",
      with_service("timeouts = { tcp_s = 5; };"),
      {"f:4: unknown key \"tcp_s\"; the nearest one that timeouts has is \"udp_s\""}},
+    {"weights that follow reports which nobody makes",
+     with_service("weights = \"adaptive\";"),
+     {"f:4: weights = \"adaptive\" needs reports of load; add health = { type = \"agent\"; }, or write "
+      "weights = "
+      "\"configured\""}},
+    {"groups that are balanced by reports which nobody makes",
+     with_service("balance_groups = true; health = { type = \"agent-check\"; port = 1; };"),
+     {"f:4: balance_groups = true needs reports of load; add health = { type = \"agent\"; }, or write "
+      "balance_groups = false"}},
+    {"a bound that is none",
+     with_service("load = { lowest_percent = 0; };"),
+     {"f:4: lowest_percent = 0 is out of range; write 1 to 100"}},
     {"an elephant of a negative rate",
      with_service("elephant = { bytes_per_s = -1; };"),
      {"f:4: bytes_per_s = -1 is out of range; write 0 to 1000000000000"}},

@@ -123,6 +123,13 @@ TEST(Diff, NamesTheTimeoutsAndThresholdsThatChange) {
       Lines{"change unknown_flow, flow_types, flows, timeouts.udp_s, elephant.packets_per_s of service web"});
 }
 
+TEST(Diff, NamesWhatFollowsTheLoad) {
+  const std::string agent = "health = { type = \"agent\"; }; ";
+  EXPECT_EQ(from_service(
+                agent, agent + "weights = \"adaptive\"; balance_groups = true; load = { interval_s = 5; };"),
+            Lines{"change weights, balance_groups, load.interval_s of service web"});
+}
+
 TEST(Diff, MovesAGroupFromWorkerToWorker) {
   const std::string group = "groups = ( { name = \"a\"; ";
   EXPECT_EQ(from_service(group + "} );", group + "worker = 1; } );"),

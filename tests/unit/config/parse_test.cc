@@ -73,7 +73,9 @@ TEST(Parse, EveryKeyReachesItsField) {
       "  flow_types = \"type2\"; flows = 2048; timeouts = { syn_s = 1; established_s = 2; closing_s = 3; "
       "udp_s = 4; "
       "other_s = 5; };\n"
-      "  elephant = { bytes_per_s = 3000000000L; packets_per_s = 0; }; } );\n");
+      "  elephant = { bytes_per_s = 3000000000L; packets_per_s = 0; };\n"
+      "  load = { lowest_percent = 50; highest_percent = 200; interval_s = 7; group_difference_percent = 8; "
+      "group_interval_s = 9; group_least_dips = 1; }; } );\n");
   EXPECT_EQ(model.control,
             (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "debug", {}, 7, 8, 9, 10, OnStall::kAbort}));
   const Dataplane& dataplane = model.dataplane;
@@ -117,6 +119,7 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.flows = 2048;
   service.timeouts = {1, 2, 3, 4, 5};
   service.elephant = {3'000'000'000, 0};
+  service.load = {50, 200, 7, 8, 9, 1};
   EXPECT_EQ(model.services, std::vector<Service>{service});
 }
 
@@ -152,6 +155,18 @@ TEST(Iip, FindsItsPortAndLengthBySubnet) {
             "port bare has no kernel_interface, through which an address is answered for; give it one");
   EXPECT_EQ(place("192.0.2.1", 0, ""),
             "the IIP 192.0.2.1 is in no port's subnet; say which port it is on, as in port = \"uplink\"");
+}
+
+TEST(Parse, LoadIsFollowedWhereAgentsReportIt) {
+  const Service service = parsed(with_service("health = { type = \"agent\"; }; weights = \"adaptive\"; "
+                                              "balance_groups = true;"))
+                              .services.at(0);
+  EXPECT_EQ(service.weights, Weights::kAdaptive);
+  EXPECT_TRUE(service.balance_groups);
+  EXPECT_EQ(parsed(with_service("health = { type = \"agent-check\"; port = 1; }; weights = \"adaptive\";"))
+                .services.at(0)
+                .weights,
+            Weights::kAdaptive);
 }
 
 TEST(Parse, EverySchedulerGoesWithAFlowTable) {

@@ -160,6 +160,12 @@ void RandomModel::flow_policy(Service& service) {
   service.flows = one_in(2) ? 0 : static_cast<std::uint32_t>(1024 + below(99'998'977));
   service.timeouts = {seconds(), seconds(), seconds(), seconds(), seconds()};
   service.elephant = {one_in(4) ? 0 : below(1'000'000'000'001), one_in(4) ? 0 : below(1'000'000'001)};
+  const auto up_to = [this](unsigned most) { return static_cast<unsigned>(1 + below(most)); };
+  service.load = {up_to(100), 100 + up_to(900), up_to(3600), up_to(100), up_to(86400), up_to(65535)};
+  const bool agent = service.health.type == HealthType::kAgent;
+  const bool reports = agent || service.health.type == HealthType::kAgentCheck;
+  service.weights = reports ? word<Weights>() : Weights::kConfigured;
+  service.balance_groups = agent && one_in(2);
 }
 
 Service RandomModel::service(unsigned index) {

@@ -120,6 +120,11 @@ void Control::set_health(const std::string& dip, bool healthy) {
   rebuild();
 }
 
+void Control::set_spare(maps::Loads::Factors spare) {
+  history_.spare[kName] = std::move(spare);
+  rebuild();
+}
+
 void Control::tick() {
   const auto empty = [&](const maps::MapKey& group, const std::string& dip,
                          const maps::Transitions::Leaving& leaving) {

@@ -42,6 +42,8 @@ class Control {
 
   void replace(config::Service next, const maps::ChangeOptions& options);
   void set_health(const std::string& dip, bool healthy);
+  // Factors of the DIPs' capacities, in 256ths.
+  void set_spare(maps::Loads::Factors spare);
   void pass(std::chrono::seconds time);
   // The service as it was before the transitions under way.
   [[nodiscard]] std::optional<config::Service> before() const;

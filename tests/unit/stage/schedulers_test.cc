@@ -115,6 +115,27 @@ TEST(Schedulers, LeastLoadCountsFlowsAgainstCapacity) {
   EXPECT_NEAR(got[2], 5000, 5);
 }
 
+TEST(Schedulers, LeastLoadFollowsSpareCapacityWithoutATransition) {
+  Control control;
+  serve(control, config::Scheduler::kLeastLoad, {1, 1, 2});
+  control.set_spare({{"10.1.0.1", 512}, {"10.1.0.2", 128}});
+  EXPECT_FALSE(control.before().has_value());
+  const auto got = share(control, 9000);
+  EXPECT_NEAR(got[0], 4000, 10);
+  EXPECT_NEAR(got[1], 1000, 10);
+  EXPECT_NEAR(got[2], 4000, 10);
+}
+
+TEST(Schedulers, LeastLoadCountsFineAndLargeWeightsAlike) {
+  Control control;
+  serve(control, config::Scheduler::kLeastLoad, {65'535, 13'107, 6'553});
+  control.set_spare({{"10.1.0.1", 1024}, {"10.1.0.2", 1024}, {"10.1.0.3", 1024}});
+  const auto got = share(control, 6500);
+  EXPECT_NEAR(got[0], 5000, 10);
+  EXPECT_NEAR(got[1], 1000, 10);
+  EXPECT_NEAR(got[2], 500, 10);
+}
+
 TEST(Schedulers, AServerThatDiedOrTakesNothingGetsNothing) {
   for (const auto scheduler :
        {config::Scheduler::kRoundRobin, config::Scheduler::kWeightedRandom, config::Scheduler::kLeastFlows}) {
