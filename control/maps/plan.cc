@@ -259,9 +259,10 @@ void forget_left(History& history, const config::Model& model) {
     std::erase_if(at->second, [&](const auto& entry) { return !leaving.contains(entry.first); });
     at = at->second.empty() ? history.left.erase(at) : std::next(at);
   }
-  for (auto& [service_name, groups] : history.left_groups) {
+  for (auto& left : history.left_groups) {
+    const std::string& service_name = left.first;
     const auto older = history.transitions.maps({service_name, ""});
-    std::erase_if(groups, [&](const std::string& group) {
+    std::erase_if(left.second, [&](const std::string& group) {
       const bool named = std::ranges::any_of(older, [&](const Members* m) { return m->contains(group); });
       return !named && !history.left.contains({service_name, group});
     });
