@@ -87,9 +87,10 @@ void MachineSampler::sample() {
   const auto time = std::chrono::steady_clock::now();
   machine_.cpu_busy_percent = busy_percent(ticks_, now);
   // The first one is since boot.
-  if (ticks_.total != 0)
+  if (ticks_.total != 0) {
     busy_.sample(machine_.cpu_busy_percent, std::chrono::duration<double>(time - sampled_).count());
-  machine_.cpu_busy_10s_percent = busy_.value();
+    machine_.cpu_busy_10s_percent = busy_.value();
+  }
   ticks_ = now;
   sampled_ = time;
   machine_.temperature_c.reset();

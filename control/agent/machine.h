@@ -27,9 +27,9 @@ struct CpuTicks {  // since boot, over all CPUs
 };
 
 struct Machine {
-  std::array<double, 3> load{};     // run queue over 1, 5 and 15 minutes
-  double cpu_busy_percent = 0;      // of all CPUs, since the sample before
-  double cpu_busy_10s_percent = 0;  // the same, smoothed (traffic.h)
+  std::array<double, 3> load{};                // run queue over 1, 5 and 15 minutes
+  double cpu_busy_percent = 0;                 // of all CPUs, since the sample before
+  std::optional<double> cpu_busy_10s_percent;  // the same, smoothed (traffic.h); none in the first second
   unsigned cpus = 0;
   Memory memory;
   std::optional<double> temperature_c;  // of the hottest place that the kernel tells of

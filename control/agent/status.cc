@@ -94,16 +94,14 @@ nlohmann::ordered_json make_status(const Config& config, const StatusFacts& fact
       {"uptime_s", rounded(facts.uptime_s)},
       {"connections", connections},
       {"load", {{"average_1min", m.load[0]}, {"average_5min", m.load[1]}, {"average_15min", m.load[2]}}},
-      {"cpu",
-       {{"count", m.cpus},
-        {"busy_percent", rounded(m.cpu_busy_percent)},
-        {"busy_10s_percent", rounded(m.cpu_busy_10s_percent)}}},
+      {"cpu", {{"count", m.cpus}, {"busy_percent", rounded(m.cpu_busy_percent)}}},
       {"memory", {{"total_bytes", m.memory.total_bytes}, {"available_bytes", m.memory.available_bytes}}},
       {"interfaces", interfaces},
       {"vips", vips},
       {"drains", drains},
       {"drain_hook", facts.hook},
       {"left_alone_packets", packets(facts.counters[0], TUNNEL_FIRST_OF_HOST, TUNNEL_OUTCOMES)}};
+  if (m.cpu_busy_10s_percent) status["cpu"]["busy_10s_percent"] = rounded(*m.cpu_busy_10s_percent);
   if (m.temperature_c) status["temperature_c"] = rounded(*m.temperature_c);
   return status;
 }

@@ -149,9 +149,8 @@ TEST_P(Simulation, OtherWorkOnTheServersIsTakenIntoAccount) {
 TEST_P(Simulation, ALiarTakesNoMoreThanItsBoundAndHarmsNobody) {
   for (const auto& [utilisation, work] : {std::pair{0.0, 1e10}, std::pair{1.0, 1e-9}, std::pair{0.5, 0.0}}) {
     World world(GetParam());
-    world.lie = [&](std::vector<Server>& servers) {
-      servers[0].figure = Figure{.utilisation = utilisation, .work = work};
-    };
+    const Figure lie{.utilisation = utilisation, .work = work};
+    world.lie = [&](std::vector<Server>& servers) { servers[0].figure = lie; };
     world.rounds(60);
     double all = 0, largest = 0, smallest = 1e9;
     for (unsigned i = 0; i < kServers; ++i) {
