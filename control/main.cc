@@ -318,6 +318,7 @@ class Sluiced {
     rpc::add_health(router_, [this] { return health_->rows(); });
     rpc::add_iip(router_, appliance_, *announcer_);
     rpc::add_route(router_, routes_);
+    appliance_.status_parts["routes"] = [this] { return rpc::route_states(routes_); };
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;

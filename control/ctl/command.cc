@@ -300,7 +300,7 @@ std::vector<Command> table() {
        "Version, uptime, readiness, ports, workers and memory.",
        "status",
        {Form::kRecord,
-        {"version", "ready", "uptime_s", "hash_key_id", "config_file", "memory", "ports", "workers"}}});
+        {"version", "ready", "uptime_s", "hash_key_id", "config_file", "memory", "routes", "ports", "workers"}}});
   add_services(list);
   add_dips(list);
   add_flows(list);

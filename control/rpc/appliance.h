@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -61,6 +62,8 @@ struct Appliance {
       {};
   // Brings a model into force; throws Error with one sentence when it cannot. What was done, in sentences.
   std::function<std::vector<std::string>(config::Model, const maps::ChangeOptions&)> apply = {};
+  // Further parts of `status`, by key: what rooms have to say that not every appliance has.
+  std::map<std::string, std::function<nlohmann::json()>> status_parts = {};
 };
 
 void add_status(Router& router, Appliance& appliance);

@@ -8,6 +8,12 @@ namespace sluice::rpc {
 
 using nlohmann::json;
 
+json route_states(const route::Announcer& announcer) {
+  json states = json::object();
+  for (const route::Row& row : announcer.rows()) states[row.state] = states.value(row.state, 0) + 1;
+  return states;
+}
+
 void add_route(Router& router, const route::Announcer& announcer) {
   router.add({.name = "route.list",
               .help = "The route of each VIP: announced or withdrawn, for which services, and why.",

@@ -3,9 +3,7 @@
 // The routes of VIPs on the socket and on the page of metrics. Control thread.
 #pragma once
 
-#include <functional>
 #include <string>
-#include <vector>
 
 #include "control/route/announcer.h"
 #include "control/rpc/router.h"
@@ -14,6 +12,9 @@ namespace sluice::rpc {
 
 // Registers `route.list`.
 void add_route(Router& router, const route::Announcer& announcer);
+
+// The part `routes` of `status`: how many VIPs are in which state.
+nlohmann::json route_states(const route::Announcer& announcer);
 
 // The families of routes of the page of /metrics.
 std::string render_routes(const route::Announcer& announcer);

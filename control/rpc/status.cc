@@ -24,17 +24,19 @@ void add_status(Router& router, Appliance& appliance) {
            workers.push_back({{"lcore", worker.lcore}, {"tier1", worker.tier1}, {"tier2", worker.tier2}});
          }
          const auto uptime = std::chrono::steady_clock::now() - appliance.started;
-         return {{"version", SLUICE_VERSION},
-                 {"ready", appliance.ready},
-                 {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
-                 {"hash_key_id", appliance.hash_key_id},
-                 {"config_file", appliance.config_file},
-                 {"generation", appliance.live.generation()},
-                 {"services", appliance.live.model().services.size()},
-                 {"unreachable", appliance.live.unreachable()},
-                 {"memory", {{"buffers", appliance.buffers}, {"free_buffers", appliance.free_buffers()}}},
-                 {"ports", ports},
-                 {"workers", workers}};
+         json all = {{"version", SLUICE_VERSION},
+                     {"ready", appliance.ready},
+                     {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(uptime).count()},
+                     {"hash_key_id", appliance.hash_key_id},
+                     {"config_file", appliance.config_file},
+                     {"generation", appliance.live.generation()},
+                     {"services", appliance.live.model().services.size()},
+                     {"unreachable", appliance.live.unreachable()},
+                     {"memory", {{"buffers", appliance.buffers}, {"free_buffers", appliance.free_buffers()}}},
+                     {"ports", ports},
+                     {"workers", workers}};
+         for (const auto& [key, part] : appliance.status_parts) all[key] = part();
+         return all;
        }});
 }
 

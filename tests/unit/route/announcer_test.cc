@@ -228,6 +228,8 @@ TEST(RouteList, SaysTheStateOfEachVip) {
     EXPECT_EQ(list(), nlohmann::json::parse(R"([
       {"prefix": "203.0.113.10", "state": "announced", "services": ["web"], "why": "because"},
       {"prefix": "203.0.113.11", "state": "withdrawn", "services": ["web"], "why": "because"}])"));
+    EXPECT_EQ(rpc::route_states(appliance.announcer),
+              nlohmann::json::parse(R"({"announced": 1, "withdrawn": 1})"));
     const std::string page = rpc::render_routes(appliance.announcer);
     EXPECT_NE(page.find("sluice_route_announced{prefix=\"203.0.113.10\"} 1\n"), std::string::npos) << page;
     EXPECT_NE(page.find("sluice_route_announced{prefix=\"203.0.113.11\"} 0\n"), std::string::npos) << page;
