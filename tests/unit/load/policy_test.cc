@@ -39,6 +39,31 @@ TEST(Figures, OfAReportAreSharesAndRates) {
   EXPECT_EQ(figure_of(report, vip).utilisation, 0.9);
 }
 
+TEST(Figures, OfVipsThatCannotBeBelievedAreNotThere) {
+  const Prefix vip = *parse_prefix("203.0.113.10");
+  const auto work = [&](const std::string& vips) {
+    const health::Answer answer = health::read_status(R"({"state": "alive", "vips": )" + vips + "}");
+    EXPECT_TRUE(answer.report) << vips;
+    return figure_of(answer.report.value_or(health::Report{}), vip).work;
+  };
+  EXPECT_EQ(work(R"([{"address": "203.0.113.10", "rx_pps": 1500.5}])"), 1500.5);
+  EXPECT_EQ(work(R"([{"address": "203.0.113.10", "rx_pps": 7}, {"address": "203.0.113.10", "rx_pps": 9e9}])"),
+            7)
+      << "who is named twice is believed once";
+  for (const char* lie :
+       {"null", "{}", "7", "[null]", "[[]]", R"([{"rx_pps": 5}])", R"([{"address": 7, "rx_pps": 5}])",
+        R"([{"address": "web", "rx_pps": 5}])", R"([{"address": "203.0.113.11", "rx_pps": 5}])",
+        R"([{"address": "203.0.113.10", "rx_pps": -1}])", R"([{"address": "203.0.113.10", "rx_pps": 1e11}])",
+        R"([{"address": "203.0.113.10", "rx_pps": "5"}])", R"([{"address": "203.0.113.10"}])"}) {
+    EXPECT_FALSE(work(lie)) << lie;
+  }
+  std::string many = "[";
+  for (std::size_t n = 0; n < 2 * health::kMostVips; ++n)
+    many += R"({"address": "2001:db8::)" + std::to_string(n % 9999) + "\"},";
+  many += R"({"address": "203.0.113.10", "rx_pps": 5}])";
+  EXPECT_FALSE(work(many)) << "beyond the bound nothing is read";
+}
+
 TEST(Figures, FallBackOnTheRunQueueAndMindTightMemory) {
   const Prefix vip = *parse_prefix("203.0.113.10");
   health::Report report;
