@@ -144,7 +144,10 @@ class Sluiced {
             .observer = [this](unsigned worker) { return machine_.observer(worker); },
             .flows_of_target = [this](std::uint32_t target) { return totals_.flows_of_target(target); },
             .agent_says_empty = [this](const std::string& service,
-                                       const std::string& dip) { return load_.says_empty(service, dip); }};
+                                       const std::string& dip) { return load_.says_empty(service, dip); },
+            .count_broken = [this](std::uint32_t service, std::uint64_t flows,
+                                   bool deadline) { totals_.add_broken(service, flows, deadline); },
+            .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }};
   }
 
   maps::Path path_to(const IpAddress& destination) const {

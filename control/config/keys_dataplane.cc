@@ -103,6 +103,10 @@ const Section<Dataplane>& dataplane_keys() {
               "flows", &Dataplane::flows, rules::kMinFlows, 1'000'000'000,
               "Entries that the flow tables of all groups share: each gets this number divided by the number "
               "of groups, at least 16384 and at most 1048576, but where the service has its own `flows`."),
+          word(
+              "flow_memory", &Dataplane::flow_memory,
+              "When flow tables take their memory: `as-needed`, as flows come, or `at-once`, when a table is "
+              "made (0.1 s a GiB), so that no worker ever waits for the kernel to clear a page."),
           number("buffers", &Dataplane::buffers, 0, 0x7fffffff,
                  "Packet buffers (mbufs). 0: computed from ports and workers."),
           sections("ports", &Dataplane::ports, port_keys, false, "The ports that packets come and go by."),

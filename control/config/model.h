@@ -69,6 +69,7 @@ struct Worker {
 };
 
 enum class Idle : std::uint8_t { kAdaptive, kBusy };
+enum class FlowMemory : std::uint8_t { kAsNeeded, kAtOnce };
 
 struct Dataplane {
   std::vector<std::string> eal;
@@ -76,7 +77,8 @@ struct Dataplane {
   std::vector<std::uint8_t> hash_key;  // 40 bytes, or empty: a random one at start
   std::uint32_t slots = 65537;         // per VipMap, a prime
   std::uint32_t flows = 4u << 20;  // entries of all flow tables; groups without their own figure share them
-  std::uint32_t buffers = 0;       // packet buffers (mbufs); 0 = computed from ports and workers
+  FlowMemory flow_memory = FlowMemory::kAsNeeded;
+  std::uint32_t buffers = 0;  // packet buffers (mbufs); 0 = computed from ports and workers
   std::vector<Port> ports;
   std::vector<Worker> workers;
   friend bool operator==(const Dataplane&, const Dataplane&) = default;

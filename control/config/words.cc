@@ -11,6 +11,13 @@ std::span<const Word<Idle>> words() {
 }
 
 template <>
+std::span<const Word<FlowMemory>> words() {
+  static constexpr Word<FlowMemory> kWords[] = {{FlowMemory::kAsNeeded, "as-needed"},
+                                                {FlowMemory::kAtOnce, "at-once"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<Protocol>> words() {
   static constexpr Word<Protocol> kWords[] = {
       {Protocol::kTcp, "tcp"}, {Protocol::kUdp, "udp"}, {Protocol::kSctp, "sctp"}, {Protocol::kIcmp, "icmp"},

@@ -18,14 +18,16 @@ struct Word {
   std::string_view word;
 };
 
-// All words of a choice, the default first. Defined for Idle, Protocol, Stickiness, HashFields, Scheduler,
-// Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline, HealthType, Announce and
-// OnStall.
+// All words of a choice, the default first. Defined for Idle, FlowMemory, Protocol, Stickiness, HashFields,
+// Scheduler, Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline, HealthType, Announce
+// and OnStall.
 template <class E>
 std::span<const Word<E>> words();
 
 template <>
 std::span<const Word<Idle>> words();
+template <>
+std::span<const Word<FlowMemory>> words();
 template <>
 std::span<const Word<Protocol>> words();
 template <>

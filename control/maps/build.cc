@@ -6,6 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "control/maps/older_maps.h"
 #include "control/maps/policy.h"
 #include "dataplane/door/counters.h"
 #include "dataplane/wire/checksum.h"
@@ -243,31 +244,31 @@ class Builder {
     for (const PlannedGroup& group : planned.groups) {
       newest.push_back({identity(group.name), group.weight, group.up()});
     }
-    out.groups = keep(cache_.get(newest, in_.slots));
-    std::vector<SlotView> views;
-    for (const Members* before : planned.older) {
+    const auto newest_map = cache_.get(newest, in_.slots);
+    out.groups = keep(newest_map);
+    std::vector<std::shared_ptr<const SlotMap>> maps;
+    for (const Members* remembered : planned.older) {
       std::vector<Member> older;
       for (const PlannedGroup& group : planned.groups) {
-        const auto at = before->find(group.name);
-        const bool held = at != before->end();
+        const auto at = remembered->find(group.name);
+        const bool held = at != remembered->end();
         const bool alive = std::ranges::any_of(group.dips, &PlannedDip::usable);
         older.push_back({identity(group.name), held ? at->second.weight : 0, held && at->second.up && alive});
       }
       const bool empty = std::ranges::none_of(older, [](const Member& m) { return m.up && m.weight > 0; });
-      if (!empty) views.push_back(keep(cache_.get(older, in_.slots)));
+      if (!empty) maps.push_back(cache_.get(older, in_.slots));
     }
     // Neighbours in time that are the same map count once. One that equals the newest stays when another lies
     // between: where V -> V' -> V, old flows follow the first V and must not see V'.
-    views.push_back(out.groups);
-    const auto same = [](const SlotView& a, const SlotView& b) { return a.slots == b.slots; };
-    views.erase(std::unique(views.begin(), views.end(), same), views.end());
-    views.pop_back();
-    if (views.size() > kMostOlderMaps) views.erase(views.begin(), views.end() - kMostOlderMaps);
-    for (const SlotView& view : views) {
-      out.older_groups[out.older_count++] = view.slots;
-      directory_.services.back().slots_moved =
-          std::max(directory_.services.back().slots_moved, differing(view, out.groups));
-    }
+    maps.push_back(newest_map);
+    maps.erase(std::unique(maps.begin(), maps.end()), maps.end());
+    maps.pop_back();
+    Layers layers = layers_of(maps, *newest_map);
+    Directory::Service& entry = directory_.services.back();
+    entry.slots_given_up = layers.slots_given_up;
+    for (const auto& map : maps)
+      entry.slots_moved = std::max(entry.slots_moved, differing(view_of(*map), out.groups));
+    for (auto& layer : layers.maps) out.older_groups[out.older_count++] = keep(std::move(layer)).slots;
   }
 
   static std::uint32_t differing(const SlotView& a, const SlotView& b) {

@@ -64,7 +64,8 @@ struct Directory {
   struct Service {
     std::string name;
     std::uint32_t id = 0;
-    std::uint32_t slots_moved = 0;  // tier 1's
+    std::uint32_t slots_moved = 0;     // tier 1's
+    std::uint32_t slots_given_up = 0;  // that too many changes at a time have moved (older_maps.h)
   };
   std::vector<Service> services;
   std::vector<Group> groups;

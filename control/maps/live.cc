@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "dataplane/door/counters.h"
+#include "dataplane/table/pages.h"
 
 namespace sluice::maps {
 namespace {
@@ -20,18 +21,30 @@ const config::Service* find(const config::Model& model, const std::string& name)
   return at == model.services.end() ? nullptr : &*at;
 }
 
+// Services that keep no flows need tables while something changes (table S of A7).
+bool needs_state(const PlannedService& service, const PlannedGroup& group) {
+  return service.service->stickiness == config::Stickiness::kFlow || group.changes != 0 ||
+         !service.older.empty();
+}
+
 }  // namespace
 
 Live::Live(config::Model model, Surroundings surroundings)
     : model_(std::move(model)),
       around_(std::move(surroundings)),
+      memory_bytes_(around_.memory_bytes ? around_.memory_bytes : free_memory()),
       service_ids_(kMaxServices),
       target_ids_(kMaxTargets) {}
+
+void Live::warn(const std::string& sentence) const {
+  if (around_.warn) around_.warn(sentence);
+}
 
 std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
   const Plan plan = make_plan(model, history_);
   groups_ = 0;
   for (const PlannedService& service : plan) groups_ += service.groups.size();
+  if (new_tables_) check_memory(plan);
   const Inputs inputs{
       .plan = plan,
       .slots = model.dataplane.slots,
@@ -52,7 +65,88 @@ std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
     return std::ranges::find(built.snapshot->states, entry.second.state) == built.snapshot->states.end();
   });
   list_moves(*built.snapshot);
+  note_newest_maps(*built.snapshot);
   return std::move(built.snapshot);
+}
+
+// The tables of all groups together: each takes its memory as flows come, long after it was made.
+void Live::check_memory(const Plan& plan) const {
+  std::uint64_t bytes = 0, flows = 0, tables = 0;
+  for (const PlannedService& service : plan) {
+    const FlowTable::Limits limits = limits_of(*service.service);
+    for (const PlannedGroup& group : service.groups) {
+      if (!needs_state(service, group)) continue;
+      const auto at = states_.find({service.service->name, group.name});
+      bytes += at == states_.end() ? FlowTable::bytes_for(limits) : at->second.state->flows.capacity_bytes();
+      flows += limits.flows_v4 + limits.flows_v6;
+      ++tables;
+    }
+  }
+  if (bytes <= memory_bytes_) return;
+  // A little less, because the smallest tables have a fixed part.
+  const double share = 0.99 * static_cast<double>(memory_bytes_) / static_cast<double>(bytes);
+  const auto fitting = static_cast<std::uint64_t>(static_cast<double>(flows) * share);
+  throw std::runtime_error("the flow tables of " + std::to_string(tables) + " groups, for " +
+                           std::to_string(flows) + " flows in all, take " + std::to_string(bytes >> 20) +
+                           " MiB and " + std::to_string(memory_bytes_ >> 20) +
+                           " MiB are to be had: " + std::to_string(fitting) +
+                           " flows in all would fit; set dataplane.flows, or flows of services, to less");
+}
+
+// Since when each service's newest map of tier 1 is the newest: the map before is alive while this is asked.
+void Live::note_newest_maps(const Snapshot& snapshot) {
+  std::map<std::string, NewestMap> next;
+  for (std::size_t i = 0; i < snapshot.services.size(); ++i) {
+    const std::string& name = directory_.services[i].name;
+    const std::uint16_t* slots = snapshot.services[i].groups.slots;
+    const auto before = newest_maps_.find(name);
+    const bool same = before != newest_maps_.end() && before->second.slots == slots;
+    next[name] = {slots, same ? before->second.since : generation_, snapshot.services[i].older_count == 0};
+  }
+  newest_maps_ = std::move(next);
+}
+
+// Have the workers, since tier 1's newest map came, walked over all tables of the service and found no flow
+// that only an older map leads to?
+bool Live::settled(const std::string& service) const {
+  const auto newest = newest_maps_.find(service);
+  if (newest == newest_maps_.end() || newest->second.alone) return true;
+  return std::ranges::all_of(states_, [&](const auto& entry) {
+    const Strays& strays = entry.second.state->strays;
+    return entry.first.service != service ||
+           (strays.walked.load(std::memory_order_acquire) >= newest->second.since &&
+            strays.count.load(std::memory_order_relaxed) == 0);
+  });
+}
+
+std::uint64_t Live::slots_given_up() const {
+  std::uint64_t sum = 0;
+  for (const Directory::Service& service : directory_.services) sum += service.slots_given_up;
+  return sum;
+}
+
+// `model`: the one that comes into force, while the directory is still that of the one before.
+std::map<std::uint32_t, std::uint64_t> Live::lost_flows(const std::set<MapKey>& lost_before,
+                                                        const config::Model& model) const {
+  std::map<std::uint32_t, std::uint64_t> flows;
+  for (const MapKey& key : abandoned(history_, model)) {
+    const config::Service* service = find(model, key.service);
+    const auto id = service_ids_.find(key.service);
+    if (!id || lost_before.contains(key) || service->stickiness != config::Stickiness::kFlow) continue;
+    for (const Directory::Target& target : directory_.targets) {
+      if (directory_.groups[target.group].name == key.group &&
+          directory_.services[target.service].name == key.service) {
+        flows[*id] += around_.flows_of_target(target.id);
+      }
+    }
+  }
+  return flows;
+}
+
+void Live::count_broken(const std::map<std::uint32_t, std::uint64_t>& flows, bool deadline) const {
+  for (const auto& [service, count] : flows) {
+    if (count != 0 && around_.count_broken) around_.count_broken(service, count, deadline);
+  }
 }
 
 std::unique_ptr<const Snapshot> Live::first_snapshot() {
@@ -111,21 +205,27 @@ std::optional<std::string> Live::bring_into_force(config::Model next, Loads load
                                                   const ChangeOptions& options) {
   config::Model in_effect = maps::effective(next, loads);
   History history = history_;
+  const std::uint64_t given_up = slots_given_up();
   begin_changes(history_, effective_, in_effect, Clock::now(), options);
   history_.spare = loads.spare;
   std::unique_ptr<const Snapshot> snapshot;
-  const auto give_up = [&](const std::exception& full) {
-    history_ = std::move(history);
-    build(effective_);  // gives the ids back to those who run
-    return std::string("not applied: ") + full.what();
-  };
+  std::string refused;
+  const auto lost = lost_flows(abandoned(history, effective_), in_effect);
   try {
     snapshot = build(in_effect);
+    if (slots_given_up() > given_up)
+      refused = "too many changes of groups are under way; wait until transition list shows fewer";
   } catch (const std::runtime_error& full) {
-    return give_up(full);
+    refused = full.what();
   } catch (const std::length_error& full) {
-    return give_up(full);
+    refused = full.what();
   }
+  if (!refused.empty()) {
+    history_ = std::move(history);
+    build(effective_);  // gives the ids back to those who run
+    return "not applied: " + refused;
+  }
+  count_broken(lost, true);
   model_ = std::move(next);
   loads_ = std::move(loads);
   effective_ = std::move(in_effect);
@@ -143,12 +243,28 @@ void Live::forget_before(Clock::time_point now) {
 }
 
 void Live::refresh() {
-  publish(build(effective_));
+  const std::uint64_t given_up = slots_given_up();
+  std::unique_ptr<const Snapshot> snapshot;
+  try {
+    snapshot = build(effective_);
+  } catch (const std::runtime_error& full) {
+    // What health and time ask for comes into force, if need be without remembering new flows.
+    warn(std::string("a transition goes without tables: ") + full.what());
+    new_tables_ = false;
+    snapshot = build(effective_);
+    new_tables_ = true;
+  }
+  if (slots_given_up() > given_up)
+    warn("more changes of groups are under way than can be told apart: flows of " +
+         std::to_string(slots_given_up()) + " slots may break (transition list: slots_given_up)");
+  publish(std::move(snapshot));
 }
 
 void Live::set_health(const std::string& service, const std::string& dip, bool healthy) {
   if (history_.healthy(service, dip) == healthy) return;
+  const auto lost_before = abandoned(history_, effective_);
   maps::set_health(history_, effective_, service, dip, healthy, Clock::now());
+  count_broken(lost_flows(lost_before, effective_), false);
   refresh();
 }
 
@@ -171,21 +287,23 @@ FlowTable::Limits Live::limits_of(const config::Service& service) const {
   }
   (service.vip.address.is_v4() ? limits.flows_v4 : limits.flows_v6) = flows;
   (service.vip.address.is_v4() ? limits.flows_v6 : limits.flows_v4) = 0;
+  limits.memory_at_once = model_.dataplane.flow_memory == config::FlowMemory::kAtOnce;
   const config::Timeouts& t = service.timeouts;
   limits.timeouts = {t.syn_s, t.established_s, t.closing_s, t.udp_s, t.other_s};
   return limits;
 }
 
 std::shared_ptr<GroupState> Live::state_of(const PlannedService& service, const PlannedGroup& group) {
-  const bool sticky = service.service->stickiness == config::Stickiness::kFlow;
-  if (!sticky && group.changes == 0 && service.older.empty()) return nullptr;
-  Owned& owned = states_[{service.service->name, group.name}];
-  if (!owned.state) {
-    owned.owner = owner_of(service, group);
-    owned.state =
-        std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owned.owner), owned.owner);
+  if (!needs_state(service, group)) return nullptr;
+  const MapKey key{service.service->name, group.name};
+  if (!new_tables_ && !states_.contains(key)) return nullptr;
+  auto at = states_.find(key);
+  if (at == states_.end()) {
+    const unsigned owner = owner_of(service, group);
+    auto state = std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owner), owner);
+    at = states_.emplace(key, Owned{.state = std::move(state), .owner = owner}).first;
   }
-  return owned.state;
+  return at->second.state;
 }
 
 // A move is listed until every worker has seen a snapshot that names the new owner, and the table is there.
@@ -241,21 +359,37 @@ void Live::tick(Clock::time_point now) {
     const auto group = std::ranges::find(service->groups, key.group, &config::Group::name);
     return group == service->groups.end() ? Members{} : members_of(*service, *group, history_);
   };
-  const bool ended = !history_.transitions.tick(now, empty, current).empty();
+  const auto relied_on_by_nobody = [this](const MapKey& key) {
+    return !key.group.empty() || settled(key.service);
+  };
+  const auto lost_before = abandoned(history_, effective_);
+  const bool ended = !history_.transitions.tick(now, empty, current, relied_on_by_nobody).empty();
   forget_before(now);
-  if (ended) forget_left(history_, effective_);
+  if (ended) {
+    count_broken(lost_flows(lost_before, effective_), true);
+    forget_left(history_, effective_);
+  }
   if (ended || moves_are_over()) refresh();
 }
 
 bool Live::finish_transitions(const std::string& service) {
+  const config::Service* known = find(model_, service);
+  const bool sticky = known && known->stickiness == config::Stickiness::kFlow;
+  const auto lost_before = abandoned(history_, effective_);
   bool any = false;
   for (const MapKey& key : history_.transitions.groups()) {
     if (key.service != service) continue;
-    history_.transitions.forget(key);
+    // The old maps of groups stay for as long as flows are found by them, as at the deadline.
+    if (sticky && key.group.empty()) {
+      history_.transitions.hasten(key, Clock::now());
+    } else {
+      history_.transitions.forget(key);
+    }
     any = true;
   }
   if (!any) return false;
   before_.erase(service);
+  count_broken(lost_flows(lost_before, effective_), true);
   forget_left(history_, effective_);
   refresh();
   return true;
@@ -283,8 +417,14 @@ std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const 
     row.remaining = std::max(row.remaining, left);
   }
   for (const Directory::Service& service : directory_.services) {
-    if (const auto row = rows.find(service.name); row != rows.end())
-      row->second.slots_moved += service.slots_moved;
+    const auto row = rows.find(service.name);
+    if (row == rows.end()) continue;
+    row->second.slots_moved += service.slots_moved;
+    row->second.slots_given_up = service.slots_given_up;
+  }
+  for (const auto& [key, owned] : states_) {
+    if (const auto row = rows.find(key.service); row != rows.end() && !settled(key.service))
+      row->second.flows_in_old_groups += owned.state->strays.count.load(std::memory_order_relaxed);
   }
   for (const Directory::Group& group : directory_.groups) {
     const auto row = rows.find(directory_.services[group.service].name);

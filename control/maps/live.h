@@ -38,6 +38,10 @@ class Live {
     std::function<std::uint64_t(std::uint32_t target)> flows_of_target;
     // Does the agent of a DIP that leaves say that its last connection is gone? May be empty.
     std::function<bool(const std::string& service, const std::string& dip)> agent_says_empty = {};
+    // So many flows of a service (stable id) were lost with the table of a group in which nobody is left.
+    std::function<void(std::uint32_t service, std::uint64_t flows, bool deadline)> count_broken = {};
+    std::function<void(const std::string& sentence)> warn = {};
+    std::uint64_t memory_bytes = 0;  // for all flow tables; 0 = what the machine has free at the start
   };
 
   Live(config::Model model, Surroundings surroundings);
@@ -67,6 +71,8 @@ class Live {
   struct TransitionRow {
     std::string service;
     std::uint64_t slots_moved = 0, flows_old = 0, flows_pinned = 0;
+    std::uint64_t flows_in_old_groups = 0;  // found by an older map of tier 1 only, when last counted
+    std::uint64_t slots_given_up = 0;       // older_maps.h
     std::chrono::seconds remaining{0};
     std::vector<std::string> leaving;
   };
@@ -128,6 +134,15 @@ class Live {
   [[nodiscard]] std::optional<std::string> refuse_other_keys(const config::Model& next) const;
   [[nodiscard]] bool is_last(const config::Service& service, const std::string& dip) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
+  void check_memory(const Plan& plan) const;
+  void note_newest_maps(const Snapshot& snapshot);
+  [[nodiscard]] bool settled(const std::string& service) const;
+  [[nodiscard]] std::uint64_t slots_given_up() const;
+  // By service id: flows in groups that were not abandoned before (plan.h) and now are.
+  [[nodiscard]] std::map<std::uint32_t, std::uint64_t> lost_flows(const std::set<MapKey>& lost_before,
+                                                                  const config::Model& model) const;
+  void count_broken(const std::map<std::uint32_t, std::uint64_t>& flows, bool deadline) const;
+  void warn(const std::string& sentence) const;
 
   struct Before {
     config::Service service;
@@ -147,6 +162,14 @@ class Live {
   };
   std::map<MapKey, Owned> states_;
   std::size_t groups_ = 1;  // that share dataplane.flows
+  bool new_tables_ = true;  // else: groups that have no state yet do without
+  std::uint64_t memory_bytes_;
+  struct NewestMap {
+    const std::uint16_t* slots = nullptr;
+    std::uint64_t since = 0;  // generation
+    bool alone = true;        // no older map is asked any more
+  };
+  std::map<std::string, NewestMap> newest_maps_;  // of tier 1, by service
   Ids service_ids_, target_ids_;
   MapCache cache_;
   Publisher* publisher_ = nullptr;

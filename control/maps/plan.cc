@@ -212,7 +212,7 @@ void begin_changes(History& history, const config::Model& before, const config::
       continue;
     }
     history.transitions.begin({old.name, ""}, old_groups, new_groups, now, deadline_of(*successor, options),
-                              needs_maps(*successor));
+                              needs_maps(*successor), !needs_maps(*successor));
     mark_dead_groups(history, *successor);
   }
 }
@@ -234,7 +234,7 @@ void set_health(History& history, const config::Model& model, const std::string&
     }
     if (service->groups.size() > 1) {
       after.transitions.begin({service_name, ""}, members_of(*service, history), members_of(*service, after),
-                              now, deadline, maps);
+                              now, deadline, maps, !maps);
     }
   } else {
     for (const MapKey& key : after.transitions.groups()) {
@@ -242,11 +242,26 @@ void set_health(History& history, const config::Model& model, const std::string&
     }
     if (service->groups.size() > 1 && goes_on_with_old_flows(history, after, *service)) {
       after.transitions.begin({service_name, ""}, members_of(*service, history), members_of(*service, after),
-                              now, deadline_of(*service, {}), needs_maps(*service));
+                              now, deadline_of(*service, {}), needs_maps(*service), !needs_maps(*service));
     }
     mark_dead_groups(after, *service);
   }
   history = std::move(after);
+}
+
+std::set<MapKey> abandoned(const History& history, const config::Model& model) {
+  std::set<MapKey> all;
+  for (const config::Service& service : model.services) {
+    std::set<std::string> names;
+    for (const config::Group& group : service.groups) names.insert(group.name);
+    if (const auto left = history.left_groups.find(service.name); left != history.left_groups.end())
+      names.insert(left->second.begin(), left->second.end());
+    if (names.size() < 2) continue;
+    for (const std::string& name : names) {
+      if (!keeps_flows(history, service, name)) all.insert({service.name, name});
+    }
+  }
+  return all;
 }
 
 void forget_left(History& history, const config::Model& model) {

@@ -87,6 +87,9 @@ void begin_changes(History& history, const config::Model& before, const config::
 // A DIP's health changed. Death moves its flows at once; a return is a transition.
 void set_health(History& history, const config::Model& model, const std::string& service,
                 const std::string& dip, bool healthy, Clock::time_point now);
+// Groups of services with several in which nobody is left who can keep a flow: tier 1 leads nowhere near
+// their tables any more, so the flows in them are lost.
+std::set<MapKey> abandoned(const History& history, const config::Model& model);
 // Forgets DIPs and groups that no remembered map names.
 void forget_left(History& history, const config::Model& model);
 

@@ -7,10 +7,11 @@
 namespace sluice::maps {
 
 void Transitions::begin(const MapKey& group, const Members& before, const Members& after,
-                        Clock::time_point now, std::chrono::seconds deadline, bool until_deadline) {
+                        Clock::time_point now, std::chrono::seconds deadline, bool until_deadline,
+                        bool until_settled) {
   if (before == after) return;
   History& history = groups_[group];
-  history.changes.push_back({before, now, now + deadline, until_deadline});
+  history.changes.push_back({before, now, now + deadline, until_deadline, until_settled});
   for (const auto& [dip, share] : after) history.gone.erase(dip);  // it came back
 }
 
@@ -47,10 +48,12 @@ std::map<std::string, Transitions::Leaving> Transitions::leaving(const MapKey& g
   return all;
 }
 
-std::size_t Transitions::over(const History& history, const Members& current, Clock::time_point now) {
+std::size_t Transitions::over(const History& history, const Members& current, Clock::time_point now,
+                              bool settled) {
   std::size_t count = 0;
   for (; count < history.changes.size(); ++count) {
     const Change& change = history.changes[count];
+    if (change.until_settled && !settled) break;
     if (change.deadline <= now) continue;
     if (change.until_deadline) break;
     const Members& after = count + 1 < history.changes.size() ? history.changes[count + 1].before : current;
@@ -65,8 +68,14 @@ std::size_t Transitions::over(const History& history, const Members& current, Cl
   return count;
 }
 
+void Transitions::hasten(const MapKey& group, Clock::time_point now) {
+  const auto at = groups_.find(group);
+  if (at == groups_.end()) return;
+  for (Change& change : at->second.changes) change.deadline = std::min(change.deadline, now);
+}
+
 std::vector<Transitions::Ended> Transitions::tick(Clock::time_point now, const Empty& empty,
-                                                  const Current& current) {
+                                                  const Current& current, const Settled& settled) {
   std::vector<Ended> all;
   for (auto at = groups_.begin(); at != groups_.end();) {
     const MapKey& group = at->first;
@@ -81,7 +90,7 @@ std::vector<Transitions::Ended> Transitions::tick(Clock::time_point now, const E
       history.gone.insert(dip);
       take_out(history, dip);
     }
-    const std::size_t done = over(history, in_force, now);
+    const std::size_t done = over(history, in_force, now, !settled || settled(group));
     history.changes.erase(history.changes.begin(),
                           history.changes.begin() + static_cast<std::ptrdiff_t>(done));
     if (done > 0 || !ended.emptied.empty() || !ended.at_deadline.empty()) all.push_back(std::move(ended));

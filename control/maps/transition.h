@@ -9,6 +9,10 @@
 // Members that are down now are down in all of these maps: death is no transition, its flows move at once. A
 // member that comes back is one: until it ends, old flows stay with those who stood in.
 //
+// A change of tier 1 (of groups) in a service with flow tables also outlasts its deadline, until no flow is
+// left in a group that only a remembered map leads to: a table that tier 1 does not find is a table of lost
+// flows.
+//
 // Several changes in a row queue up (V, V', V'' …). When the oldest ends, the next one's "before" becomes the
 // base; when the last ends, base and newest are one and nothing is remembered. A DIP that a remembered map
 // holds and the model does not is leaving: it keeps its old flows and gets no new ones, until the last of
@@ -54,6 +58,8 @@ class Transitions {
     Clock::time_point started, deadline;
     // Flows that no table knows rely on it: it does not end early when all that it took out is gone.
     bool until_deadline = false;
+    // It does not end before nobody relies on it, see Settled.
+    bool until_settled = false;
   };
   struct Leaving {
     std::uint32_t weight = 0;  // what it weighed last
@@ -66,12 +72,14 @@ class Transitions {
   };
   // Has this leaving DIP no flow left?
   using Empty = std::function<bool(const MapKey&, const std::string&, const Leaving&)>;
+  // Does no flow rely on a remembered map of this one?
+  using Settled = std::function<bool(const MapKey&)>;
   // The members of the newest map.
   using Current = std::function<Members(const MapKey&)>;
 
   // The map goes from `before` to `after`; nothing happens when they are equal.
   void begin(const MapKey& group, const Members& before, const Members& after, Clock::time_point now,
-             std::chrono::seconds deadline, bool until_deadline = false);
+             std::chrono::seconds deadline, bool until_deadline = false, bool until_settled = false);
   // This member died. Flows that it held in remembered maps are with those who stood in; they stay there
   // when it returns.
   void died(const MapKey& group, const std::string& member);
@@ -81,9 +89,12 @@ class Transitions {
   void forget(const MapKey& group) { groups_.erase(group); }
 
   // Ends what is over. Every group named in the answer needs new maps.
-  std::vector<Ended> tick(Clock::time_point now, const Empty& empty, const Current& current);
+  std::vector<Ended> tick(Clock::time_point now, const Empty& empty, const Current& current,
+                          const Settled& settled = {});
   // Ends all changes of a group now, as their deadline would; nothing when it has none.
   std::optional<Ended> finish(const MapKey& group, const Members& current);
+  // Brings the deadline of all changes of a group forward to now; the next tick ends them.
+  void hasten(const MapKey& group, Clock::time_point now);
 
   // The oldest map under way; null when the group has no transition.
   [[nodiscard]] const Members* base(const MapKey& group) const;
@@ -102,7 +113,8 @@ class Transitions {
   };
   // Changes at the front that are over: by time, or because all that they took out is gone.
   static void take_out(History& history, const std::string& member);
-  static std::size_t over(const History& history, const Members& current, Clock::time_point now);
+  static std::size_t over(const History& history, const Members& current, Clock::time_point now,
+                          bool settled);
 
   std::map<MapKey, History> groups_;
 };

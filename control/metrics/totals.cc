@@ -63,8 +63,13 @@ Traffic Totals::target(std::uint32_t id) const {
   return since(sum(&WorkerCounters::target, id), target_base_, id);
 }
 
+void Totals::add_broken(std::uint32_t id, std::uint64_t flows, bool deadline) {
+  (deadline ? lost_[id].broken_deadline : lost_[id].broken_dip_down) += flows;
+}
+
 FlowEventTotals Totals::raw_events(std::uint32_t id) const {
-  FlowEventTotals t;
+  const auto lost = lost_.find(id);
+  FlowEventTotals t = lost == lost_.end() ? FlowEventTotals{} : lost->second;
   for (const WorkerCounters* writer : writers_) {
     const FlowEvents& e = writer->events[id];
     t.untracked += e.untracked.get();

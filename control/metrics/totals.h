@@ -44,6 +44,8 @@ class Totals {
   [[nodiscard]] Traffic target(std::uint32_t id) const;
 
   [[nodiscard]] FlowEventTotals events(std::uint32_t service_id) const;
+  // What no worker sees: flows that were lost with a whole table.
+  void add_broken(std::uint32_t service_id, std::uint64_t flows, bool deadline);
   // Flows in the tables that go to this target.
   [[nodiscard]] std::uint64_t flows_of_target(std::uint32_t id) const;
 
@@ -60,7 +62,7 @@ class Totals {
   [[nodiscard]] FlowEventTotals raw_events(std::uint32_t service_id) const;
 
   std::map<std::uint32_t, Traffic> service_base_, target_base_;
-  std::map<std::uint32_t, FlowEventTotals> event_base_;
+  std::map<std::uint32_t, FlowEventTotals> event_base_, lost_;
 };
 
 }  // namespace sluice::metrics

@@ -15,6 +15,8 @@ json list(const Appliance& appliance) {
                     {"slots_moved", row.slots_moved},
                     {"flows_old", row.flows_old},
                     {"flows_pinned", row.flows_pinned},
+                    {"flows_in_old_groups", row.flows_in_old_groups},
+                    {"slots_given_up", row.slots_given_up},
                     {"remaining_s", row.remaining.count()},
                     {"leaving", row.leaving}});
     const auto lent = appliance.live.loads().lent.find(row.service);

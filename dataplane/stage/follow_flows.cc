@@ -57,7 +57,9 @@ class Follower {
       const bool anew = burst_.layout[i].is(Layout::kOpensFlow) && flow_[i]->state() == FlowState::kClosing;
       if (!anew && !lost(i)) return;
       found &= ~(1ull << i);
-      if (!desk_.dry) erase_ |= 1ull << i;
+      if (desk_.dry) return;
+      if (!anew) count_broken(service, tables_.find_target(flow_[i]->target) == kNoTarget);
+      erase_ |= 1ull << i;
     });
     for_each(found, [&](unsigned i) { rte_prefetch0(&tables_.target_of_id[flow_[i]->target]); });
     for_each(found, [&](unsigned i) { stay(i, service); });
@@ -169,6 +171,11 @@ class Follower {
             (service.elephant_window_packets && flow.window_packets() >= service.elephant_window_packets));
   }
 
+  void count_broken(const Service& service, bool deadline) const {
+    FlowEvents& happened = events(service);
+    (deadline ? happened.broken_deadline : happened.broken_dip_down).add(1);
+  }
+
   void move(Flow& flow, std::uint32_t target, unsigned i) {
     const std::uint32_t id = tables_.targets[target].counter;
     if (id != flow.target) {
@@ -184,10 +191,9 @@ class Follower {
   void leave(unsigned i, const Service& service, Flow& flow, bool deadline) {
     const std::uint32_t fresh = newest(i);
     if (desk_.dry) return go_to(i, fresh);
-    FlowEvents& happened = events(service);
-    (deadline ? happened.broken_deadline : happened.broken_dip_down).add(1);
+    count_broken(service, deadline);
     if (deadline && service.reset_at_deadline && burst_.key[i].protocol == kProtoTcp) {
-      happened.reset.add(1);
+      events(service).reset.add(1);
       erase_ |= 1ull << i;
       return burst_.drop(i, DropReason::kFlowReset);
     }

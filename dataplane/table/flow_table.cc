@@ -70,7 +70,7 @@ std::uint64_t FlowTable::bytes_for(const Limits& limits) {
   return bytes;
 }
 
-FlowTable::FlowTable(const Limits& limits, FlowObserver observer) {
+FlowTable::FlowTable(const Limits& limits, FlowObserver observer) : capacity_bytes_(bytes_for(limits)) {
   judge(limits);
   try {
     if (limits.flows_v4) v4_ = std::make_unique<FlowStore<FlowKeyV4>>(limits.flows_v4, limits, observer);

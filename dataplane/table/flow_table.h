@@ -131,6 +131,8 @@ class FlowTable {
 
   [[nodiscard]] std::uint64_t size() const;
   [[nodiscard]] std::uint64_t probation_size() const;
+  // What it takes when all its flows are there. Any thread.
+  [[nodiscard]] std::uint64_t capacity_bytes() const { return capacity_bytes_; }
   // Taken of memory, all in: index, lists and the entries that were ever in use.
   [[nodiscard]] std::uint64_t bytes() const;
   [[nodiscard]] FlowCounters counters() const;
@@ -142,6 +144,7 @@ class FlowTable {
 
   std::unique_ptr<FlowStore<FlowKeyV4>> v4_;
   std::unique_ptr<FlowStore<FlowKeyV6>> v6_;
+  std::uint64_t capacity_bytes_ = 0;
   bool aging_v6_ = false;  // where the hand of age() is
 };
 

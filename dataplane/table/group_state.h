@@ -18,6 +18,15 @@
 
 namespace sluice {
 
+// Flows in this table that only an older map of tier 1 leads to: counted, while there are such maps, by a
+// walk over the whole table in slices (stage/strays.h).
+struct Strays {
+  // The owner's: the walk under way, and the snapshot that it began with.
+  std::uint64_t cursor = 0, found = 0, generation = 0;
+  // The owner writes, control reads: the last walk that is done. `walked` is written last.
+  std::atomic<std::uint64_t> count{0}, walked{0};
+};
+
 struct GroupState {
   // `first_keeper`: index of the worker whose it is to begin with, and which `observer` belongs to.
   GroupState(const FlowTable::Limits& limits, FlowObserver observer, unsigned first_keeper = 0)
@@ -26,6 +35,7 @@ struct GroupState {
   FlowTable flows;
   std::uint64_t turn = 0;    // how many flows the wheel has placed
   std::uint64_t random = 1;  // state of the random schedulers
+  Strays strays;
   // Only the keeper writes, and only to name another; what it did before is then visible to that one.
   std::atomic<std::uint8_t> keeper;
 };

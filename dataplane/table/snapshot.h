@@ -10,8 +10,10 @@
 // line.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -111,8 +113,9 @@ enum class FlowStart : std::uint8_t {
   kDhcp,    // the same by DHCP requests
 };
 
-// More changes of tier 1 at a time than this, and the oldest is given up.
-inline constexpr unsigned kMostOlderMaps = 3;
+// Tier 1's older maps. More changes than this at a time are laid on each other, slot by slot; the groups that
+// a slot then has no room for are given up (control/maps/older_maps.h).
+inline constexpr unsigned kMostOlderMaps = 7;
 
 struct Service {
   SlotView groups;                // slot -> group of this service; not read when there is one group
@@ -171,6 +174,11 @@ struct Snapshot {
   std::vector<std::shared_ptr<GroupState>> states;
   std::vector<GroupMove> moves;  // mostly empty
 
+  // The service of a group: their groups lie in the order of the services.
+  [[nodiscard]] const Service& service_of(std::uint32_t group) const {
+    const auto after = std::ranges::upper_bound(services, group, {}, &Service::first_group);
+    return *std::prev(after);
+  }
   // The target that a flow entry names, or kNoTarget.
   [[nodiscard]] std::uint32_t find_target(std::uint32_t id) const {
     return id < target_of_id.size() ? target_of_id[id] : kNoTarget;

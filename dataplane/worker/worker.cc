@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "dataplane/stage/nic_hash.h"
+#include "dataplane/stage/strays.h"
 #include "dataplane/table/group_state.h"
 
 namespace sluice {
@@ -272,6 +273,7 @@ void Worker::age_flows(const Snapshot& tables) noexcept {
     group.state->flows.age(now, kFlowsAgedPerTurn);
     flows_counted_ += group.state->flows.size();
     bytes_counted_ += group.state->flows.bytes();
+    count_strays(tables, next_aged_, kFlowsAgedPerTurn);
     break;
   }
 }

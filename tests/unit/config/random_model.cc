@@ -90,6 +90,7 @@ Dataplane RandomModel::dataplane() {
     for (int i = 0; i < 40; ++i) dataplane.hash_key.push_back(static_cast<std::uint8_t>(1 + below(255)));
   dataplane.slots = kPrimes[below(4)];
   dataplane.flows = static_cast<std::uint32_t>(1024 + below(999'998'977));
+  dataplane.flow_memory = word<FlowMemory>();
   dataplane.buffers = static_cast<std::uint32_t>(below(0x80000000));
   for (unsigned i = 0, count = 1 + static_cast<unsigned>(below(3)); i < count; ++i)
     dataplane.ports.push_back(port(i));

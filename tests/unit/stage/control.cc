@@ -2,8 +2,11 @@
 // Copyright The Sluice Authors
 #include "tests/unit/stage/control.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 
+#include "dataplane/stage/strays.h"
 #include "dataplane/wire/headers.h"
 
 namespace sluice::test {
@@ -136,7 +139,19 @@ void Control::tick() {
     const auto group = std::ranges::find(service().groups, key.group, &config::Group::name);
     return group == service().groups.end() ? maps::Members{} : maps::members_of(service(), *group, history_);
   };
-  if (history_.transitions.tick(now_, empty, current).empty()) return;
+  const auto settled = [&](const maps::MapKey& key) {
+    std::uint64_t strays = 0;
+    const Snapshot& tables = snapshot();
+    for (std::uint32_t g = 0; key.group.empty() && g < tables.groups.size(); ++g) {
+      GroupState* state = tables.groups[g].state;
+      if (!state || tables.services[0].older_count == 0) continue;
+      count_strays(tables, g, ~0u);
+      EXPECT_EQ(state->strays.walked, tables.generation) << "one walk sees the whole table";
+      strays += state->strays.count;
+    }
+    return strays == 0;
+  };
+  if (history_.transitions.tick(now_, empty, current, settled).empty()) return;
   maps::forget_left(history_, model_);
   rebuild();
 }
