@@ -252,9 +252,12 @@ class Sluiced {
     return std::make_unique<health::Monitor>(
         io_,
         [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
+          const auto begin = std::chrono::steady_clock::now();
           live_.set_health(service, dip, healthy);
-          spdlog::log(healthy ? spdlog::level::info : spdlog::level::warn, "service {}: DIP {} is {}: {}",
-                      service, dip, healthy ? "up" : "down", why);
+          const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+          spdlog::log(healthy ? spdlog::level::info : spdlog::level::warn,
+                      "service {}: DIP {} is {}, published in {:.1f} ms: {}", service, dip,
+                      healthy ? "up" : "down", took.count(), why);
         },
         std::move(options));
   }

@@ -45,6 +45,12 @@ Machine::Machine(const Policy& policy, State initial, TimePoint now)
       why_(initial == State::kUp ? "not probed yet, counts as up until it fails"
                                  : "not probed yet, gets nothing before it answers") {}
 
+std::string Machine::why() const {
+  if (!suspect()) return why_;
+  return why_ + "; now failed " + std::to_string(bad_) + " of " + std::to_string(policy_.failures) + ": " +
+         doubt_;
+}
+
 void Machine::set_policy(const Policy& policy) {
   if (policy == policy_) return;
   policy_ = policy;
@@ -92,6 +98,7 @@ bool Machine::bad(const std::string& text, TimePoint now) {
   bad_ = std::min(bad_ + 1, policy_.failures);
   if (state_ == State::kJoining) why_ = "has not answered yet: " + text;
   if (state_ == State::kDown) why_ = "down, the last probe: " + text;
+  doubt_ = text;
   if (state_ != State::kUp || bad_ < policy_.failures) return false;
   count_flap(now);
   enter(State::kDown, times(bad_, "failure") + ": " + text, now);

@@ -66,7 +66,8 @@ class Machine {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] bool alive() const { return state_ == State::kUp; }
   [[nodiscard]] TimePoint since() const { return since_; }
-  [[nodiscard]] const std::string& why() const { return why_; }           // a sentence without its period
+  // A sentence without its period: why it is in this state, and for a suspect what is held against it.
+  [[nodiscard]] std::string why() const;
   [[nodiscard]] const std::deque<Result>& last() const { return last_; }  // oldest first
   [[nodiscard]] const Policy& policy() const { return policy_; }
   // Up, and the last result was a failure.
@@ -84,6 +85,7 @@ class Machine {
   TimePoint since_;
   std::string why_;
   unsigned good_ = 0, bad_ = 0;  // in a row
+  std::string doubt_;            // the last failure's text
   unsigned flaps_ = 0;
   std::deque<Result> last_;
 };

@@ -25,6 +25,9 @@ struct Watch;
 struct Member {
   Member(Watch& its_watch, std::string name, const Policy& policy, State state, TimePoint now)
       : watch(its_watch), dip(std::move(name)), machine(policy, state, now), reported(state == State::kUp) {}
+
+  [[nodiscard]] bool sure() const { return machine.alive() && !machine.suspect(); }
+
   Watch& watch;
   const std::string dip;
   Machine machine;
@@ -43,13 +46,14 @@ struct Watch {
   Panic panic = {};
   std::map<std::string, std::unique_ptr<Member>> members = {};
   std::set<std::string> known = {};  // its DIPs, whether watched or not
-  std::size_t alive = 0;
+  std::size_t sure = 0;              // members that are up and did not fail their last probe
 
-  [[nodiscard]] std::vector<std::string> died_since(TimePoint when) const {
+  [[nodiscard]] std::vector<std::string> doubtful(TimePoint when) const {
     std::vector<std::string> names;
     for (const auto& [name, member] : members) {
       const Machine& machine = member->machine;
-      if (machine.state() == health::State::kDown && machine.since() >= when) names.push_back(name);
+      const bool died = machine.state() == health::State::kDown && machine.since() >= when;
+      if (died || machine.suspect()) names.push_back(name);
     }
     return names;
   }
@@ -87,7 +91,7 @@ std::string state_of(const Member& member) {
 }
 
 std::string why_of(const Member& member) {
-  const std::string& why = member.machine.why();
+  const std::string why = member.machine.why();
   return member.watch.panic.keeps(member.dip) && !member.machine.alive()
              ? "kept, since all DIPs look dead at once; this one: " + why
              : why;
@@ -154,8 +158,7 @@ class Monitor::State {
   Stats counted_;
 };
 
-// --- configuration
-// ---------------------------------------------------------------------------------------------
+// --- configuration -------------------------------------------------------------------------------------
 
 void Monitor::State::apply(const std::vector<config::Service>& services) {
   joining_ = 0;
@@ -221,7 +224,9 @@ void Monitor::State::apply(Watch& watch, const config::Service& service) {
 void Monitor::State::add(Watch& watch, const std::string& dip, const Policy& policy, const Spec& spec) {
   auto& member = watch.members[dip];
   if (member) {
+    watch.sure -= member->sure();
     member->machine.set_policy(policy);
+    watch.sure += member->sure();
     if (member->spec == spec) return;
     detach(*member);
     attach(*member, spec);
@@ -231,7 +236,7 @@ void Monitor::State::add(Watch& watch, const std::string& dip, const Policy& pol
   const health::State state = joins ? health::State::kJoining : health::State::kUp;
   member = std::make_unique<Member>(watch, dip, policy, state, Clock::now());
   if (!joins) {
-    ++watch.alive;
+    ++watch.sure;
   } else {
     said_.push_back({watch.name, dip, false, member->machine.why()});
   }
@@ -243,7 +248,7 @@ void Monitor::State::remove(Member& member) {
   Watch& watch = member.watch;
   detach(member);
   if (!member.reported) said_.push_back({watch.name, member.dip, true, "not watched any more"});
-  watch.alive -= member.machine.alive();
+  watch.sure -= member.sure();
   watch.panic.forget(member.dip);
   watch.members.erase(std::string(member.dip));
 }
@@ -273,8 +278,7 @@ void Monitor::State::detach(Member& member) {
   targets_.erase(at);
 }
 
-// --- results
-// ---------------------------------------------------------------------------------------------------
+// --- results -------------------------------------------------------------------------------------------
 
 std::optional<unsigned> Monitor::State::observed(const Spec& spec, const Answer& answer,
                                                  const Result& result) {
@@ -289,11 +293,10 @@ std::optional<unsigned> Monitor::State::observed(const Spec& spec, const Answer&
       member->report = answer.report;
       if (options_.report) options_.report(member->watch.name, member->dip, *answer.report);
     }
-    const bool was_alive = member->machine.alive();
-    member->machine.observe(result, now);
-    const bool alive = member->machine.alive();
-    member->watch.alive = member->watch.alive + alive - was_alive;
-    settle(*member, alive != was_alive, now);
+    const bool was_sure = member->sure();
+    const bool changed = member->machine.observe(result, now);
+    member->watch.sure = member->watch.sure + member->sure() - was_sure;
+    settle(*member, changed, now);
     if (member->machine.suspect())
       failures = std::min(failures.value_or(~0u), member->machine.policy().failures);
   }
@@ -303,9 +306,10 @@ std::optional<unsigned> Monitor::State::observed(const Spec& spec, const Answer&
 
 void Monitor::State::settle(Member& member, bool changed, TimePoint now) {
   Watch& watch = member.watch;
-  if (!changed && !watch.panic.due(now)) return;
+  if (!changed && !watch.panic.active()) return;
   const Panic::Change change = watch.panic.update(
-      watch.alive, [&](TimePoint when) { return watch.died_since(when); }, watch.panic_policy, now);
+      watch.sure, changed && !member.machine.alive(), [&](TimePoint when) { return watch.doubtful(when); },
+      watch.panic_policy, now);
   if (change == Panic::Change::kNone) return judge(member);
   say_of_panic(watch, change);
   for (auto& [name, other] : watch.members) judge(*other);
@@ -316,7 +320,7 @@ void Monitor::State::say_of_panic(const Watch& watch, Panic::Change change) {
   options_.log(change == Panic::Change::kBegan
                    ? "panic: all DIPs of service " + watch.name + " look dead at once; the " +
                          std::to_string(watch.panic.size()) + " that were up until now stay in use"
-                   : "panic of service " + watch.name + " is over: " + std::to_string(watch.alive) + " of " +
+                   : "panic of service " + watch.name + " is over: " + std::to_string(watch.sure) + " of " +
                          std::to_string(watch.members.size()) + " DIPs answer");
 }
 
@@ -345,8 +349,7 @@ void Monitor::State::dispatch() {
   }
 }
 
-// --- what is shown
-// ---------------------------------------------------------------------------------------------
+// --- what is shown -------------------------------------------------------------------------------------
 
 std::vector<Row> Monitor::State::rows() const {
   std::vector<Row> rows;

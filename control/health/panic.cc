@@ -8,8 +8,8 @@ namespace sluice::health {
 
 PanicPolicy PanicPolicy::of(bool enabled, const Policy& policy, Clock::duration timeout) {
   return {.enabled = enabled,
-          .window = policy.interval * policy.failures + timeout,
-          .grace = policy.interval * (policy.successes + 1) + timeout};
+          .window = policy.interval * policy.failures + timeout + std::chrono::seconds(1),
+          .grace = policy.interval * (policy.successes + 1) + timeout + std::chrono::seconds(1)};
 }
 
 Panic::Change Panic::end() {
@@ -19,18 +19,18 @@ Panic::Change Panic::end() {
   return Change::kEnded;
 }
 
-Panic::Change Panic::update(std::size_t alive, const DiedSince& died_since, const PanicPolicy& policy,
+Panic::Change Panic::update(std::size_t sure, bool died, const Doubtful& doubtful, const PanicPolicy& policy,
                             TimePoint now) {
   if (!active_) {
-    if (!policy.enabled || alive > 0) return Change::kNone;
-    std::vector<std::string> died = died_since(now - policy.window);
-    if (died.size() < kFewest) return Change::kNone;
+    if (!policy.enabled || sure > 0 || !died) return Change::kNone;
+    std::vector<std::string> names = doubtful(now - policy.window);
+    if (names.size() < kFewest) return Change::kNone;
     active_ = true;
-    kept_.insert(std::make_move_iterator(died.begin()), std::make_move_iterator(died.end()));
+    kept_.insert(std::make_move_iterator(names.begin()), std::make_move_iterator(names.end()));
     return Change::kBegan;
   }
   if (!policy.enabled) return end();
-  if (alive == 0) {
+  if (sure == 0) {
     ends_.reset();
     return Change::kNone;
   }

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from healthtools import health  # noqa: E402, F401 (a fixture)
 from lablib import process  # noqa: E402
 from lablib.lab import Lab  # noqa: E402
 from lablib.topology import Shape  # noqa: E402

@@ -87,7 +87,11 @@ TEST(Machine, TellsWhenItsStateChanged) {
 TEST(Machine, SaysWhy) {
   Life life;
   EXPECT_EQ(life.machine.why(), "not probed yet, counts as up until it fails");
-  for (int i = 0; i < 3; ++i) life.probe(Judgement::kBad, "connection refused");
+  life.live("-");
+  life.probe(Judgement::kBad, "connection refused");
+  EXPECT_EQ(life.machine.why(),
+            "not probed yet, counts as up until it fails; now failed 2 of 3: connection refused");
+  life.probe(Judgement::kBad, "connection refused");
   EXPECT_EQ(life.machine.why(), "3 failures in a row: connection refused");
   life.probe(Judgement::kBad, "HTTP status 503");
   EXPECT_EQ(life.machine.why(), "down, the last probe: HTTP status 503");
@@ -122,8 +126,7 @@ TEST(Machine, OtherThresholdsHoldFromTheNextResultOn) {
   EXPECT_EQ(life.live("++"), "DU");
 }
 
-// --- flap damping
-// ----------------------------------------------------------------------------------------------
+// --- flap damping --------------------------------------------------------------------------------------
 
 struct Hold {
   unsigned flaps;

@@ -141,8 +141,7 @@ TEST_F(Monitors, AnEmptyServiceAndOneWithoutHealthHaveNoRows) {
   EXPECT_EQ(monitor_->stats().probes, 0u);
 }
 
-// --- sharing
-// ---------------------------------------------------------------------------------------------------
+// --- sharing -------------------------------------------------------------------------------------------
 
 TEST_F(Monitors, ServicesThatAskTheSameShareTheProbeAndCountForThemselves) {
   Peer peer(io_, {});
@@ -154,7 +153,8 @@ TEST_F(Monitors, ServicesThatAskTheSameShareTheProbeAndCountForThemselves) {
       {service("web", quick(HealthType::kTcp, port), {"127.0.0.1"}), service("tls", patient, {"127.0.0.1"})});
   EXPECT_EQ(monitor_->stats().probes, 1u);
   ASSERT_TRUE(rounds(3));
-  EXPECT_LE(static_cast<std::uint64_t>(peer.connections), monitor_->stats().asked + 1) << "and not twice as many";
+  EXPECT_LE(static_cast<std::uint64_t>(peer.connections), monitor_->stats().asked + 1)
+      << "and not twice as many";
   peer.die();
   ASSERT_TRUE(until([&] { return heard_.size() == 2; }));
   EXPECT_EQ(heard_[0].service, "web");
@@ -172,8 +172,7 @@ TEST_F(Monitors, ADipInTwoGroupsIsOne) {
   EXPECT_EQ(monitor_->rows().size(), 1u);
 }
 
-// --- changes of the configuration
-// ------------------------------------------------------------------------------
+// --- changes of the configuration ----------------------------------------------------------------------
 
 TEST_F(Monitors, ADipThatComesLaterJoinsWithItsFirstAnswer) {
   Peer peer(io_, {});
@@ -301,8 +300,7 @@ TEST_F(Monitors, AMonitorMayEndInTheMiddleOfItsProbes) {
   EXPECT_TRUE(heard_.empty());
 }
 
-// --- panic
-// -----------------------------------------------------------------------------------------------------
+// --- panic ---------------------------------------------------------------------------------------------
 
 TEST_F(Monitors, WhenAllDieAtOnceTheLastGoodSetStaysAndComesBackWhole) {
   Peer peer(io_, {}, {}, nullptr, "0.0.0.0");
@@ -315,17 +313,15 @@ TEST_F(Monitors, WhenAllDieAtOnceTheLastGoodSetStaysAndComesBackWhole) {
   EXPECT_EQ(log_[0],
             "panic: all DIPs of service web look dead at once; the 3 that were up until now stay in use");
   for (const std::string& d : dips) {
-    EXPECT_TRUE(healthy("web", d)) << d;
-    EXPECT_EQ(row("web", d).state, "panic");
+    ASSERT_TRUE(until([&] { return row("web", d).state == "panic"; })) << d;
     EXPECT_TRUE(row("web", d).why.starts_with("kept, since all DIPs look dead at once; this one: "))
         << row("web", d).why;
   }
   ASSERT_TRUE(rounds(10));
   peer.come_back();
-  const std::size_t verdicts = heard_.size();
   ASSERT_TRUE(until([&] { return log_.size() == 2; }));
   EXPECT_EQ(log_[1], "panic of service web is over: 3 of 3 DIPs answer");
-  EXPECT_EQ(heard_.size(), verdicts) << "nobody noticed";
+  EXPECT_TRUE(heard_.empty()) << "not one flow was moved";
 }
 
 TEST_F(Monitors, WithoutPanicAllDeadIsAllDead) {
@@ -340,8 +336,7 @@ TEST_F(Monitors, WithoutPanicAllDeadIsAllDead) {
   EXPECT_TRUE(log_.empty());
 }
 
-// --- agents
-// ----------------------------------------------------------------------------------------------------
+// --- agents --------------------------------------------------------------------------------------------
 
 TEST_F(Monitors, AnAgentsWordsReachTheRowsAndTheListener) {
   std::string state = "alive";
@@ -361,8 +356,7 @@ TEST_F(Monitors, AnAgentsWordsReachTheRowsAndTheListener) {
   ASSERT_TRUE(until([&] { return row("web", "127.0.0.1").state == "down"; }));
 }
 
-// --- many
-// ------------------------------------------------------------------------------------------------------
+// --- many ----------------------------------------------------------------------------------------------
 
 TEST_F(Monitors, ThousandsOfDipsOnOneLoopInAnEvenStreamWithBoundedSockets) {
   constexpr int kDips = 3000;

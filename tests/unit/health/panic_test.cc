@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 
 namespace sluice::health {
 namespace {
@@ -12,45 +13,86 @@ namespace {
 using std::chrono::seconds;
 using Change = Panic::Change;
 
-// A service of which each DIP is alive or died at a second of a made-up clock.
+// A service whose DIPs are sure, suspect, or died at a second of a made-up clock.
 struct Service {
-  Change at(int second) {
+  struct Dip {
+    bool suspect = false;
+    std::optional<TimePoint> died = {};
+  };
+
+  Change at(int second, bool died = false) {
     now = TimePoint(seconds(second));
-    std::size_t alive = 0;
-    for (const auto& [name, died] : dips) alive += !died;
-    return panic.update(
-        alive,
-        [&](TimePoint since) {
-          std::vector<std::string> names;
-          for (const auto& [name, died] : dips) {
-            if (died && *died >= since) names.push_back(name);
-          }
-          return names;
-        },
-        policy, now);
+    std::size_t sure = 0;
+    for (const auto& [name, dip] : dips) sure += !dip.died && !dip.suspect;
+    const auto doubtful = [&](TimePoint since) {
+      std::vector<std::string> names;
+      for (const auto& [name, dip] : dips) {
+        if (dip.suspect || (dip.died && *dip.died >= since)) names.push_back(name);
+      }
+      return names;
+    };
+    return panic.update(sure, died, doubtful, policy, now);
   }
   Change die(const std::string& dip, int second) {
-    dips[dip] = TimePoint(seconds(second));
+    dips[dip] = {.suspect = false, .died = TimePoint(seconds(second))};
+    return at(second, true);
+  }
+  Change fail(const std::string& dip, int second) {
+    dips[dip] = {.suspect = true};
     return at(second);
   }
   Change rise(const std::string& dip, int second) {
-    dips[dip].reset();
+    dips[dip] = {};
     return at(second);
   }
   // The DIPs that get packets.
   std::string used() const {
     std::string names;
-    for (const auto& [name, died] : dips) {
-      if (!died || panic.keeps(name)) names += name;
+    for (const auto& [name, dip] : dips) {
+      if (!dip.died || panic.keeps(name)) names += name;
     }
     return names;
   }
 
-  std::map<std::string, std::optional<TimePoint>> dips{{"a", {}}, {"b", {}}, {"c", {}}};
+  std::map<std::string, Dip> dips{{"a", {}}, {"b", {}}, {"c", {}}};
   PanicPolicy policy{.enabled = true, .window = seconds(7), .grace = seconds(7)};
   Panic panic;
   TimePoint now;
 };
+
+TEST(Panic, OneCauseIsSeenAtTheFirstDeathBeforeAnybodyIsMoved) {
+  Service s;
+  for (const char* dip : {"a", "b", "c"}) EXPECT_EQ(s.fail(dip, 98), Change::kNone);
+  EXPECT_EQ(s.die("b", 102), Change::kBegan);
+  EXPECT_EQ(s.used(), "abc");
+  s.die("a", 103);
+  s.die("c", 104);
+  EXPECT_EQ(s.used(), "abc");
+}
+
+TEST(Panic, ADeathBesideOneThatIsSureIsBelieved) {
+  Service s;
+  s.fail("a", 98);
+  s.fail("b", 98);
+  EXPECT_EQ(s.die("a", 102), Change::kNone);
+  EXPECT_EQ(s.used(), "bc");
+}
+
+TEST(Panic, SuspicionAloneIsNoPanic) {
+  Service s;
+  for (const char* dip : {"a", "b", "c"}) s.fail(dip, 98);
+  EXPECT_EQ(s.at(100), Change::kNone);
+  EXPECT_FALSE(s.panic.active());
+}
+
+TEST(Panic, AFalseAlarmEndsWithEverybodyInPlace) {
+  Service s;
+  for (const char* dip : {"a", "b", "c"}) s.fail(dip, 98);
+  s.die("b", 102);
+  for (const char* dip : {"a", "c", "b"}) EXPECT_EQ(s.rise(dip, 105), Change::kNone);
+  EXPECT_EQ(s.at(112), Change::kEnded);
+  EXPECT_EQ(s.used(), "abc");
+}
 
 TEST(Panic, AllDeadAtOnceStayInUse) {
   Service s;
@@ -82,19 +124,19 @@ TEST(Panic, DipsThatDieOneAfterAnotherAreBelieved) {
 
 TEST(Panic, TheOnlyDipIsBelieved) {
   Service s;
-  s.dips = {{"a", {}}};
+  s.dips = {{"a", Service::Dip()}};
   EXPECT_EQ(s.die("a", 100), Change::kNone);
   EXPECT_EQ(s.used(), "");
 }
 
 TEST(Panic, TheWindowIncludesItsEdge) {
   Service s;
-  s.dips = {{"a", {}}, {"b", {}}};
+  s.dips.erase("c");
   s.die("a", 100);
   EXPECT_EQ(s.die("b", 107), Change::kBegan);
 
   Service late;
-  late.dips = {{"a", {}}, {"b", {}}};
+  late.dips.erase("c");
   late.die("a", 100);
   EXPECT_EQ(late.die("b", 108), Change::kNone);
 }
@@ -167,8 +209,8 @@ TEST(Panic, AForgottenDipKeepsNothing) {
 TEST(Panic, ItsTimesFollowTheProbes) {
   const PanicPolicy policy =
       PanicPolicy::of(true, {.failures = 3, .successes = 2, .interval = seconds(2)}, seconds(1));
-  EXPECT_EQ(policy.window, seconds(7));
-  EXPECT_EQ(policy.grace, seconds(7));
+  EXPECT_EQ(policy.window, seconds(8));
+  EXPECT_EQ(policy.grace, seconds(8));
 }
 
 }  // namespace

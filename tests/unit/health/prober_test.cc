@@ -68,8 +68,7 @@ std::uint16_t closed_port() {
   return Peer(io, {}).port();
 }
 
-// --- tcp
-// -------------------------------------------------------------------------------------------------------
+// --- tcp -----------------------------------------------------------------------------------------------
 
 TEST_F(Probers, TcpIsGoodWhenTheConnectionIsAccepted) {
   Peer peer(io_, {});
@@ -126,8 +125,7 @@ TEST_F(Probers, AProbeThatIsStoppedSaysNothingAndFreesItsSocket) {
   io_.run_for(milliseconds(20));
 }
 
-// --- http
-// ------------------------------------------------------------------------------------------------------
+// --- http ----------------------------------------------------------------------------------------------
 
 struct HttpCase {
   const char* what;
@@ -273,8 +271,7 @@ TEST_F(Probers, AnEndlessChunkHeaderIsBounded) {
   EXPECT_EQ(result.text, "the answer broke off: buffer overflow");
 }
 
-// --- persistent connections
-// ------------------------------------------------------------------------------------
+// --- persistent connections ----------------------------------------------------------------------------
 
 class Persistent : public Probers {
  protected:
@@ -387,8 +384,7 @@ TEST_F(Persistent, KeptConnectionsAreBounded) {
   EXPECT_EQ(around_.kept, 0u);
 }
 
-// --- https
-// -----------------------------------------------------------------------------------------------------
+// --- https ---------------------------------------------------------------------------------------------
 
 TEST_F(Probers, HttpsFindsTheWordBehindAnyCertificate) {
   const auto tls = server_context();
@@ -449,8 +445,7 @@ TEST_F(Probers, HttpsConnectionsArePersistentTooAndRenewed) {
   EXPECT_EQ(peer.connections, before + 1);
 }
 
-// --- agent and agent-check
-// -------------------------------------------------------------------------------------
+// --- agent and agent-check -----------------------------------------------------------------------------
 
 TEST_F(Probers, AgentReadsTheStatus) {
   Peer peer(io_, always(http_answer(R"({"state": "draining", "connections": 7})")));
@@ -498,8 +493,7 @@ TEST_F(Probers, AgentCheckThatClosesSilentlyIsAFailure) {
   EXPECT_EQ(ask(spec(HealthType::kAgentCheck, peer.port())).judgement, Judgement::kBad);
 }
 
-// --- udp
-// -------------------------------------------------------------------------------------------------------
+// --- udp -----------------------------------------------------------------------------------------------
 
 // Answers each datagram by what `answer` makes of it; an empty text is silence.
 struct UdpPeer {
@@ -556,8 +550,7 @@ TEST_F(Probers, UdpTakesSilenceForAFailure) {
   EXPECT_EQ(ask(s).text, "waited 50 ms for an answer");
 }
 
-// --- icmp
-// ------------------------------------------------------------------------------------------------------
+// --- icmp ----------------------------------------------------------------------------------------------
 
 TEST_F(Probers, IcmpIsGoodWhenTheEchoComesBack) {
   for (const char* address : {"127.0.0.1", "127.5.6.7", "::1"}) {
@@ -585,8 +578,7 @@ TEST_F(Probers, IcmpGivesUpAtTheTimeout) {
   EXPECT_EQ(ask(s).judgement, Judgement::kBad);
 }
 
-// --- trouble of our own
-// ----------------------------------------------------------------------------------------
+// --- trouble of our own --------------------------------------------------------------------------------
 
 TEST(Trouble, OfOurOwnIsNotHeldAgainstTheDip) {
   using namespace boost::system::errc;

@@ -171,8 +171,7 @@ TEST(WordFinder, FindsAWordHoweverItIsCut) {
   EXPECT_TRUE(letter.found());
 }
 
-// --- what to ask of whom
-// ---------------------------------------------------------------------------------------
+// --- what to ask of whom -------------------------------------------------------------------------------
 
 config::Service service(config::Health health) {
   config::Service s;
