@@ -17,6 +17,7 @@
 #include <stdexcept>
 
 #include "control/agent/status.h"
+#include "control/agent/sysctl.h"
 #include "control/config/words.h"
 
 namespace sluice::agent {
@@ -304,8 +305,13 @@ const std::string& Agent::status() {
   facts.uptime_s = std::chrono::duration<double>(begin - started_).count();
   facts.machine = machine_.last();
   for (const auto& [name, info] : holdings_.interfaces())
-    facts.interfaces.push_back(
-        {name, info.mtu_bytes, config_.clamp_mss ? inner_mtu(config_, info.mtu_bytes) : 0});
+    facts.interfaces.push_back({name, info.mtu_bytes,
+                                config_.clamp_mss ? inner_mtu(config_, info.mtu_bytes) : 0,
+                                effective_rp_filter(name, read_sysctl)});
+  const KernelLink::Addresses there = link_.addresses();
+  for (const Vip& vip : config_.vips)
+    facts.held.push_back(std::ranges::any_of(
+        there.loopback, [&](const Prefix& p) { return p.address == vip.prefix.address; }));
   facts.connections = count_connections(config_.vips);
   connections_ =
       std::accumulate(facts.connections.begin(), facts.connections.end(), std::uint64_t{0},

@@ -46,6 +46,7 @@ Json vip_status(const StatusFacts& facts, const Vip& vip, std::size_t index) {
                         {"connections", connections.by_service[i]}});
   }
   Json out = {{"address", to_string(vip.prefix)},
+              {"held", static_cast<bool>(facts.held[index])},
               {"connections", connections.total},
               {"rx_packets", decapsulated(counters)},
               {"rx_bytes", counters.rx_bytes},
@@ -75,8 +76,10 @@ Json make_drain(const DrainKey& key, const Drain& drain, DrainClock::time_point 
 nlohmann::ordered_json make_status(const Config& config, const StatusFacts& facts) {
   Json interfaces = Json::array(), vips = Json::array();
   for (const InterfaceStatus& i : facts.interfaces)
-    interfaces.push_back(
-        {{"name", i.name}, {"mtu_bytes", i.mtu_bytes}, {"inner_mtu_bytes", i.inner_mtu_bytes}});
+    interfaces.push_back({{"name", i.name},
+                          {"mtu_bytes", i.mtu_bytes},
+                          {"inner_mtu_bytes", i.inner_mtu_bytes},
+                          {"rp_filter", i.rp_filter}});
   std::uint64_t connections = 0;
   for (std::size_t i = 0; i < config.vips.size(); ++i) {
     connections += facts.connections[i].total;

@@ -20,6 +20,7 @@ struct InterfaceStatus {
   std::string name;
   unsigned mtu_bytes = 0;
   unsigned inner_mtu_bytes = 0;  // that clients are told, through the MSS; 0 = nothing
+  unsigned rp_filter = 0;        // the effective one: 0 none, 1 strict, 2 loose
 };
 
 struct StatusFacts {
@@ -30,6 +31,7 @@ struct StatusFacts {
   Machine machine;
   std::vector<InterfaceStatus> interfaces;
   std::vector<VipConnections> connections;  // in the order of Config::vips
+  std::vector<bool> held;                   // the VIP is on loopback now; in the order of Config::vips
   std::vector<tunnel_counters> counters;    // entry 0 the host, then in the order of Config::vips
   std::vector<double> rx_pps;               // in the order of Config::vips; empty: not known yet
   const Drains* drains = nullptr;           // what the MUXes drain; null: nothing

@@ -26,6 +26,14 @@ std::vector<SysctlChange> sysctls_for_dsr(const std::string& interface, const Sy
   return changes;
 }
 
+unsigned effective_rp_filter(const std::string& interface, const SysctlReader& read) {
+  const auto value = [&](const std::string& of) {
+    const auto text = read("net/ipv4/conf/" + of + "/rp_filter");
+    return text ? std::atoi(text->c_str()) : 0;
+  };
+  return static_cast<unsigned>(std::max({value("all"), value(interface), 0}));
+}
+
 std::optional<std::string> read_sysctl(const std::string& path) {
   const int fd = open(("/proc/sys/" + path).c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return std::nullopt;

@@ -26,6 +26,9 @@ using SysctlReader = std::function<std::optional<std::string>(const std::string&
 // Pure.
 std::vector<SysctlChange> sysctls_for_dsr(const std::string& interface, const SysctlReader& read);
 
+// The rp_filter that the kernel goes by on this interface, given the values that `read` returns. Pure.
+unsigned effective_rp_filter(const std::string& interface, const SysctlReader& read);
+
 // The value without its newline; nothing when there is no such setting.
 std::optional<std::string> read_sysctl(const std::string& path);
 // False, with errno set, when it could not be written.

@@ -17,7 +17,8 @@ TEST(Status, TellsEveryFactUnderItsName) {
   facts.health_text = "HTTP status 500";
   facts.uptime_s = 12.3456;
   facts.machine = {{0.5, 1.25, 2}, 33.3333, 21.2345, 4, {8192, 4096}, 48.5};
-  facts.interfaces = {{"eth0", 1500, 1452}};
+  facts.interfaces = {{"eth0", 1500, 1452, 2}};
+  facts.held = {true, false};
   facts.connections = {{5, {3, 1}}, {2, {2}}};
   facts.counters.resize(3);
   facts.counters[0].packets[TUNNEL_OTHER_TUNNEL] = 7;
@@ -49,13 +50,16 @@ TEST(Status, TellsEveryFactUnderItsName) {
             (nlohmann::json{{"count", 4}, {"busy_percent", 33.33}, {"busy_10s_percent", 21.23}}));
   EXPECT_EQ(status["temperature_c"], 48.5);
   EXPECT_EQ(status["memory"], (nlohmann::json{{"total_bytes", 8192}, {"available_bytes", 4096}}));
-  EXPECT_EQ(status["interfaces"][0],
-            (nlohmann::json{{"name", "eth0"}, {"mtu_bytes", 1500}, {"inner_mtu_bytes", 1452}}));
+  EXPECT_EQ(
+      status["interfaces"][0],
+      (nlohmann::json{{"name", "eth0"}, {"mtu_bytes", 1500}, {"inner_mtu_bytes", 1452}, {"rp_filter", 2}}));
   EXPECT_EQ(status["left_alone_packets"],
             (nlohmann::json{{"other-tunnel", 7}, {"outer-fragment", 0}, {"bad-tunnel", 0}}));
 
   const auto& vip = status["vips"][0];
   EXPECT_EQ(vip["address"], "203.0.113.10");
+  EXPECT_EQ(vip["held"], true);
+  EXPECT_EQ(status["vips"][1]["held"], false);
   EXPECT_EQ(vip["connections"], 5);
   EXPECT_EQ(vip["rx_packets"], 15);
   EXPECT_EQ(vip["rx_bytes"], 1000);
