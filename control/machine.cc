@@ -106,7 +106,11 @@ void Machine::make_kernel_path() {
     links.push_back(
         {i, port.kernel_interface, port.vlan, port.mtu, outboxes_[i].ring, bells_[outboxes_[i].owner].get()});
   }
-  kernel_ = std::make_unique<io::KernelPath>(std::move(links), pool_->get());
+  probes_.ring = rte_ring_create("sluice-probes", kOutboxPackets, SOCKET_ID_ANY, RING_F_SC_DEQ);
+  if (!probes_.ring) throw std::runtime_error("no memory for the queue of health probes");
+  kernel_ = std::make_unique<io::KernelPath>(
+      std::move(links), pool_->get(),
+      io::KernelPath::Probes{&probe_ports_, probes_.ring, bells_[probes_.owner].get()});
 }
 
 WorkerSettings Machine::settings_of(unsigned index) const {
@@ -151,6 +155,10 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     lane.kernel_rate = TokenBucket(kKernelPacketsPerS, kKernelPacketsAtOnce, hz);
     settings.lanes.push_back(lane);
     settings.outboxes.push_back(outboxes_[p].owner == index ? outboxes_[p].ring : nullptr);
+  }
+  if (probes_.owner == index) {
+    settings.probes = probes_.ring;
+    settings.probe_ports = &probe_ports_;
   }
   return settings;
 }
@@ -215,6 +223,8 @@ Machine::~Machine() {
     free_packets(outbox.ring);
     rte_ring_free(outbox.ring);
   }
+  if (probes_.ring) free_packets(probes_.ring);
+  rte_ring_free(probes_.ring);
 }
 
 std::vector<MacAddress> Machine::macs() const {
@@ -227,6 +237,7 @@ std::uint64_t Machine::queued(unsigned port) const {
   std::uint64_t packets = kernel_->held(port) + rte_ring_count(outboxes_[port].ring);
   // Packets between workers do not say their port from here; they are told with the first one.
   for (const auto& ring : handed_) packets += port == 0 && ring ? ring->waiting() : 0;
+  if (port == 0) packets += rte_ring_count(probes_.ring);
   return packets;
 }
 

@@ -45,6 +45,7 @@ class Machine {
   // Starts ports, workers and the kernel path on this first snapshot: from here on packets flow.
   void start(std::unique_ptr<const Snapshot> first);
   [[nodiscard]] Publisher& publisher() { return *publisher_; }
+  [[nodiscard]] ProbePorts& probe_ports() { return probe_ports_; }
   // Workers finish what has come in, then everything stops. A file that a port reads is read to its end.
   void stop();
 
@@ -89,6 +90,8 @@ class Machine {
   std::vector<std::unique_ptr<io::Port>> ports_;
   std::vector<Outbox> outboxes_;
   std::vector<std::unique_ptr<Bell>> bells_;  // by worker
+  ProbePorts probe_ports_;
+  Outbox probes_;
   std::unique_ptr<io::KernelPath> kernel_;
   std::unique_ptr<Publisher> publisher_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;

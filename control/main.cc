@@ -20,7 +20,9 @@
 #include "control/config/address_port.h"
 #include "control/config/diff.h"
 #include "control/config/parse.h"
+#include "control/health/doctor.h"
 #include "control/health/monitor.h"
+#include "control/health/ways.h"
 #include "control/load/desk.h"
 #include "control/machine.h"
 #include "control/maps/live.h"
@@ -89,9 +91,11 @@ class Sluiced {
         machine_(model.dataplane, key_),
         kernel_(make_kernel_tables(model.dataplane)),
         live_(model, surroundings(model)),
+        data_path_(make_data_path()),
         health_(make_health_monitor()),
         announcer_(make_announcer()),
         routes_(io_, route::options_for(model.control, kernel_ != nullptr, warn)),
+        doctor_(io_, doctor_options()),
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
     configure_interfaces();
@@ -173,6 +177,12 @@ class Sluiced {
     return path;
   }
 
+  std::string describe_path(const IpAddress& destination) const {
+    if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
+    return kernel_ ? kernel_->mirror().describe(destination)
+                   : "no port has a gateway_mac or a kernel_interface";
+  }
+
   std::vector<IpAddress> own_addresses() const {
     std::vector<IpAddress> own;
     for (const config::Port& port : dataplane().ports) {
@@ -243,12 +253,26 @@ class Sluiced {
     });
   }
 
+  // The clients' way, for probes that take it: the kernel sends them by a port's interface.
+  std::shared_ptr<health::DataPath> make_data_path() {
+    if (!kernel_) return nullptr;
+    const auto path = [this](const IpAddress& destination) { return path_to(destination); };
+    return std::make_shared<health::DataPath>(machine_.probe_ports(), health::Ways(live_, path));
+  }
+
+  health::DoctorOptions doctor_options() {
+    return {.data_path = data_path_,
+            .path_to = [this](const IpAddress& destination) { return path_to(destination); },
+            .describe_path = [this](const IpAddress& destination) { return describe_path(destination); }};
+  }
+
   // From verdict to packets in one step: each one is a publication.
   std::unique_ptr<health::Monitor> make_health_monitor() {
     health::Options options;
     options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
     options.report = [this](const std::string& service, const std::string& dip,
                             const health::Report& report) { load_.report(service, dip, report); };
+    options.data_path = data_path_;
     return std::make_unique<health::Monitor>(
         io_,
         [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
@@ -281,11 +305,7 @@ class Sluiced {
     appliance_.ask = [this](unsigned worker, Request request, Machine::Answered done) {
       return machine_.ask(io_, worker, std::move(request), std::move(done));
     };
-    appliance_.describe_path = [this](const IpAddress& destination) -> std::string {
-      if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
-      return kernel_ ? kernel_->mirror().describe(destination)
-                     : "no port has a gateway_mac or a kernel_interface";
-    };
+    appliance_.describe_path = [this](const IpAddress& destination) { return describe_path(destination); };
     appliance_.report_of = [this](const std::string& service, const std::string& dip) {
       return load_.last(service, dip);
     };
@@ -300,7 +320,9 @@ class Sluiced {
     std::vector<std::string> done;
     for (const config::Action& action : actions) done.push_back(config::describe(action));
     if (actions.empty()) return done;
-    if (const auto refused = live_.replace(config::apply(live_.model(), actions), options))
+    maps::ChangeOptions how = options;
+    how.new_ones_join = appliance_.ready;  // before that, all DIPs count as up
+    if (const auto refused = live_.replace(config::apply(live_.model(), actions), how))
       throw rpc::Error(*refused);
     health_->configure(live_.model().services);
     announcer_->configure(live_.model());
@@ -325,6 +347,9 @@ class Sluiced {
     rpc::add_iip(router_, appliance_, *announcer_);
     rpc::add_route(router_, routes_);
     appliance_.status_parts["routes"] = [this] { return rpc::route_states(routes_); };
+    rpc::add_health_check(router_, appliance_, [this](const auto& service, const auto& dip, auto done) {
+      return doctor_.check(service, dip, std::move(done));
+    });
     const config::Control& control = live_.model().control;
     rpc::ServerOptions options;
     options.path = control.socket;
@@ -427,9 +452,11 @@ class Sluiced {
   std::unique_ptr<neighbor::KernelTables> kernel_;
   maps::Live live_;
   load::Desk load_{io_, live_, [](const std::string& sentence) { spdlog::info("{}", sentence); }};
+  std::shared_ptr<health::DataPath> data_path_;
   std::unique_ptr<health::Monitor> health_;
   std::unique_ptr<announce::Announcer> announcer_;
   route::Announcer routes_;
+  health::Doctor doctor_;
   metrics::Totals totals_;
   metrics::Rates rates_;
   rpc::Appliance appliance_;

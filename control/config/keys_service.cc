@@ -284,6 +284,11 @@ const Section<Health>& health_keys() {
           flag("persistent", &Health::persistent,
                "`http`, `https` and `agent`: one connection for many probes. One that the server closes is "
                "renewed at once and is no failure."),
+          word(
+              "through", &Health::through,
+              "`dip`: the probe goes to the server's own address. `vip`: to the VIP on that server, "
+              "encapsulated as a client's packet is, so that it proves tunnel, agent and VIP too; for `tcp`, "
+              "`http`, `https` and `udp`."),
           flag("panic", &Health::panic,
                "When all DIPs die at once, the probes are doubted: the DIPs that were up stay in use."),
       },

@@ -113,6 +113,9 @@ enum class AtDeadline : std::uint8_t { kTimeout, kReset, kKeep };
 enum class Weights : std::uint8_t { kConfigured, kAdaptive };
 enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, kAgent, kAgentCheck };
 
+// Which way a probe goes: to the server's own address, or to the VIP as a client's packet does (A9).
+enum class ProbeWay : std::uint8_t { kDip, kVip };
+
 struct Dip {
   IpAddress address;
   std::uint16_t port = 0;    // reported to the agent; 0 = the VIP's port
@@ -148,6 +151,7 @@ struct Health {
   std::string payload = {};  // what udp and agent-check send
   bool persistent = false;   // one connection for many probes
   bool panic = true;         // all DIPs dead at once: the last good ones stay
+  ProbeWay through = ProbeWay::kDip;
   friend bool operator==(const Health&, const Health&) = default;
 };
 

@@ -11,6 +11,7 @@
 #include "control/config/judge_flows.h"
 #include "control/config/judging.h"
 #include "control/config/keys.h"
+#include "control/config/probe_rules.h"
 #include "control/config/rules.h"
 #include "dataplane/door/counters.h"
 
@@ -265,16 +266,12 @@ bool has_ports(Protocol protocol) {
   return protocol == Protocol::kTcp || protocol == Protocol::kUdp || protocol == Protocol::kSctp;
 }
 
-// Probes that need a port find it in health, in the service, or in every DIP.
-bool lacks_probe_port(const Service& service) {
-  const HealthType type = service.health.type;
-  const bool needs = type == HealthType::kTcp || type == HealthType::kHttp || type == HealthType::kHttps ||
-                     type == HealthType::kUdp || type == HealthType::kAgentCheck;
-  if (!needs || service.health.port != 0 || service.port != 0) return false;
-  for (const Group& group : service.groups)
-    for (const Dip& dip : group.dips)
-      if (dip.port == 0) return true;
-  return false;
+void judge_probe_way(Report& report, const std::string& path, const Service& service, const Model& model) {
+  const std::string health = path + ".health";
+  if (std::string what = wrong_with_way(service, model); !what.empty())
+    report.broken(health + ".through", std::move(what),
+                  {health + ".through", health + ".type", health + ".port", path + ".port",
+                   path + ".protocol", path + ".vip", "dataplane.ports"});
 }
 
 // Only an agent says how loaded its server is.
@@ -339,6 +336,7 @@ void judge_services(Report& report, const Model& model) {
       "change the address, the protocol or the port of one");
   for (std::size_t i = 0; i < model.services.size(); ++i) {
     judge_service(report, at(list, i), model.services[i]);
+    judge_probe_way(report, at(list, i), model.services[i], model);
     judge_groups(report, at(list, i), model.services[i], model, known);
   }
   judge_lists(report, model, known);

@@ -126,4 +126,10 @@ std::span<const Word<OnStall>> words() {
   return kWords;
 }
 
+template <>
+std::span<const Word<ProbeWay>> words() {
+  static constexpr Word<ProbeWay> kWords[] = {{ProbeWay::kDip, "dip"}, {ProbeWay::kVip, "vip"}};
+  return kWords;
+}
+
 }  // namespace sluice::config

@@ -247,6 +247,12 @@ void add_machine(std::vector<Command>& list) {
                   "Servers' health: state, since when, and why.",
                   "health.list",
                   {Form::kTable, {"service", "address", "state", "since_s", "why"}, "no health checks"}});
+  list.push_back({"health",
+                  "check",
+                  {service(), dip("the server")},
+                  "Walks the whole way to a server once and names what is wrong.",
+                  "health.check",
+                  {Form::kRecord, {"service", "address", "ok", "verdict", "steps"}}});
   list.push_back({"route",
                   "list",
                   {},

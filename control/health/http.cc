@@ -9,6 +9,8 @@
 //
 // `https` does not verify the certificate: servers behind a VIP are known by address, and their certificates
 // are made for clients' names. The host goes out as SNI (RFC 6066 section 3) when it is a name.
+#include <netinet/tcp.h>
+
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -52,7 +54,15 @@ std::string request_text(const Spec& spec) {
       spec.host.empty() ? config::to_string(config::AddressPort{spec.address, spec.port}) : spec.host;
   return "GET " + spec.path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: sluice-health/" SLUICE_VERSION +
          "\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: " +
-         (spec.persistent ? "keep-alive" : "close") + "\r\n\r\n";
+         (spec.persistent ? "keep-alive" : "close") +
+         (spec.fill_bytes == 0 ? "" : "\r\nX-Fill: " + std::string(spec.fill_bytes, 'x')) + "\r\n\r\n";
+}
+
+// As a client's behind an Ethernet (RFC 6691), so that the packets are as large as clients' are.
+void limit_segments(int socket, const Spec& spec) {
+  const IpAddress& peer = spec.through == config::ProbeWay::kVip ? spec.vip : spec.address;
+  const int bytes = peer.is_v4() ? 1460 : 1440;
+  setsockopt(socket, IPPROTO_TCP, TCP_MAXSEG, &bytes, sizeof bytes);
 }
 
 template <class Stream>
@@ -73,6 +83,7 @@ struct Connection {
     socket().close(ignored);
   }
 
+  DataPath::Lease lease;
   Stream stream;
   beast::flat_buffer buffer{2 * kLongestHeader};
 };
@@ -85,9 +96,11 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   // The answer, and the connection when it may serve again.
   using Done = std::function<void(Answer, Link)>;
 
-  Exchange(boost::asio::io_context& io, TlsContext* tls, const Spec& spec, Done done)
+  Exchange(boost::asio::io_context& io, TlsContext* tls, std::shared_ptr<DataPath> path, const Spec& spec,
+           Done done)
       : io_(io),
         tls_(tls),
+        path_(std::move(path)),
         spec_(spec),
         request_(request_text(spec)),
         done_(std::move(done)),
@@ -111,17 +124,16 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   void connect() {
     link_ = std::make_unique<Connection<Stream>>(io_, tls_);
     stage_ = "the connection";
-    const tcp::endpoint peer(to_asio(spec_.address), spec_.port);
     error_code error;
-    link_->socket().open(peer.protocol(), error);
-    if (error) {
-      boost::asio::post(io_, [self = this->shared_from_this(), error] { self->finish(trouble(error)); });
+    if (const auto wrong = open_socket(link_->socket(), spec_, path_.get(), link_->lease)) {
+      boost::asio::post(io_, [self = this->shared_from_this(), wrong] { self->finish(*wrong); });
       return;
     }
+    if (spec_.fill_bytes != 0) limit_segments(link_->socket().native_handle(), spec_);
     // Closing resets: thousands of probes a second would leave as many sockets in TIME-WAIT.
     link_->socket().set_option(tcp::socket::linger(true, 0), error);
     link_->socket().set_option(tcp::no_delay(true), error);
-    link_->socket().async_connect(peer, [self = this->shared_from_this()](error_code e) {
+    link_->socket().async_connect(endpoint_of<tcp>(spec_), [self = this->shared_from_this()](error_code e) {
       if (!self->done_) return;
       if (e) return self->finish(trouble(e));
       self->connected();
@@ -255,6 +267,8 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   void finish(Answer answer) {
     const Done done = std::exchange(done_, nullptr);
+    answer.heard = parser_ && parser_->is_header_done();
+    if (spec_.keep_body) answer.body = std::move(status_body_);
     // Bytes behind the answer would be taken for the next one.
     const bool usable = spec_.persistent && parser_ && parser_->is_done() && parser_->keep_alive() &&
                         link_->buffer.size() == 0;
@@ -264,6 +278,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   boost::asio::io_context& io_;
   TlsContext* tls_;
+  const std::shared_ptr<DataPath> path_;
   const Spec spec_;
   const std::string request_;
   Done done_;
@@ -290,7 +305,7 @@ class HttpProber : public Prober {
 
   void ask(Done done) override {
     using Link = typename Exchange<Stream>::Link;
-    exchange_ = std::make_shared<Exchange<Stream>>(around_.io, tls_.get(), spec_,
+    exchange_ = std::make_shared<Exchange<Stream>>(around_.io, tls_.get(), around_.data_path, spec_,
                                                    [this, done = std::move(done)](Answer answer, Link link) {
                                                      keep(std::move(link));
                                                      done(std::move(answer));

@@ -50,20 +50,6 @@ void filter_replies(int socket, bool v6) {
   }
 }
 
-sockaddr_storage to_sockaddr(const IpAddress& address, socklen_t& length) {
-  sockaddr_storage storage{};
-  if (address.is_v4()) {
-    sockaddr_in in{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {address.v4().raw()}, .sin_zero = {}};
-    std::memcpy(&storage, &in, length = sizeof in);
-  } else {
-    sockaddr_in6 in{};
-    in.sin6_family = AF_INET6;
-    std::memcpy(&in.sin6_addr, address.byte.data(), address.byte.size());
-    std::memcpy(&storage, &in, length = sizeof in);
-  }
-  return storage;
-}
-
 IpAddress from_sockaddr(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET6) {
     sockaddr_in6 in;
@@ -121,7 +107,7 @@ error_code Pinger::ask(const IpAddress& address, Ticket& ticket, std::function<v
     std::memcpy(bytes.data(), &echo, sizeof echo);
   }
   socklen_t length = 0;
-  const sockaddr_storage to = to_sockaddr(address, length);
+  const sockaddr_storage to = to_sockaddr(address, 0, length);
   if (::sendto(sockets_[v6]->native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL,
                reinterpret_cast<const sockaddr*>(&to), length) < 0)
     return last_error();

@@ -75,6 +75,7 @@ bool Machine::good(const std::string& text, TimePoint now) {
   good_ = std::min(good_ + 1, policy_.successes);
   switch (state_) {
     case State::kUp:
+      if (!std::exchange(answered_, true)) why_ = "its first answer: " + text;
       return false;
     case State::kJoining:
       enter(State::kUp, "its first answer: " + text, now);

@@ -85,6 +85,7 @@ class Machine {
   TimePoint since_;
   std::string why_;
   unsigned good_ = 0, bad_ = 0;  // in a row
+  bool answered_ = false;        // ever
   std::string doubt_;            // the last failure's text
   unsigned flaps_ = 0;
   std::deque<Result> last_;

@@ -105,7 +105,7 @@ class Monitor::State {
       : verdict_(std::move(verdict)),
         options_(std::move(options)),
         gate_(options_.most_probes != 0 ? options_.most_probes : default_probes()),
-        around_{.io = io, .pinger = nullptr, .tls = nullptr} {
+        around_{.io = io, .pinger = nullptr, .tls = nullptr, .data_path = options_.data_path} {
     around_.most_kept = options_.most_kept != 0     ? options_.most_kept
                         : options_.most_probes != 0 ? options_.most_probes
                                                     : default_probes();

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "control/config/model.h"
+#include "control/health/data_path.h"
 #include "control/health/machine.h"
 #include "control/health/report.h"
 
@@ -33,6 +34,8 @@ struct Options {
   std::size_t most_probes = 0;
   // Persistent connections that wait for their next probe. 0: as many as most_probes.
   std::size_t most_kept = 0;
+  // The clients' way, for probes that take it; null: no port has a kernel interface.
+  std::shared_ptr<DataPath> data_path = nullptr;
   // A sentence for the log: panic begins, panic ends.
   std::function<void(const std::string&)> log = {};
   // What an agent said; only for services of type agent and agent-check.

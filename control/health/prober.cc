@@ -2,10 +2,13 @@
 // Copyright The Sluice Authors
 #include "control/health/prober.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
 #include <cctype>
+#include <cstring>
 #include <stdexcept>
 
 namespace sluice::health {
@@ -41,6 +44,24 @@ boost::asio::ip::address to_asio(const IpAddress& address) {
   return ip::address_v4(bytes);
 }
 
+sockaddr_storage to_sockaddr(const IpAddress& address, std::uint16_t port, socklen_t& length) {
+  sockaddr_storage storage{};
+  if (address.is_v4()) {
+    sockaddr_in in{.sin_family = AF_INET,
+                   .sin_port = Big16(port).raw(),
+                   .sin_addr = {address.v4().raw()},
+                   .sin_zero = {}};
+    std::memcpy(&storage, &in, length = sizeof in);
+  } else {
+    sockaddr_in6 in{};
+    in.sin6_family = AF_INET6;
+    in.sin6_port = Big16(port).raw();
+    std::memcpy(&in.sin6_addr, address.byte.data(), address.byte.size());
+    std::memcpy(&storage, &in, length = sizeof in);
+  }
+  return storage;
+}
+
 Answer trouble(const boost::system::error_code& error) {
   static constexpr std::array kOurOwn = {errc::too_many_files_open,     errc::too_many_files_open_in_system,
                                          errc::no_buffer_space,         errc::not_enough_memory,
@@ -52,7 +73,9 @@ Answer trouble(const boost::system::error_code& error) {
   std::string text = one_line(error.message());
   if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])))
     text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return {our_own ? Judgement::kNone : Judgement::kBad, our_own ? "not asked: " + text : text};
+  return {.judgement = our_own ? Judgement::kNone : Judgement::kBad,
+          .text = our_own ? "not asked: " + text : text,
+          .refused = error == errc::connection_refused};
 }
 
 }  // namespace sluice::health

@@ -42,6 +42,9 @@ struct Answer {
   Judgement judgement = Judgement::kNone;
   std::string text;
   std::optional<Report> report = {};
+  bool refused = false;   // the connection was
+  bool heard = false;     // the peer's program answered, whatever it said (http, https, agent, udp)
+  std::string body = {};  // of an agent, where it was asked to be kept
 };
 
 inline constexpr std::size_t kLongestStatus = 256 * 1024;  // bytes; about 300 VIPs of sluice-agent

@@ -19,6 +19,7 @@ std::uint16_t port_of(const config::Service& service, const config::Dip& dip) {
   if (health.type == HealthType::kIcmp) return 0;
   if (health.port != 0) return health.port;
   if (health.type == HealthType::kAgent) return kAgentPort;
+  if (health.through == config::ProbeWay::kVip) return service.port;  // the agent translates
   return dip.port != 0 ? dip.port : service.port;
 }
 
@@ -64,12 +65,20 @@ Spec spec_of(const config::Service& service, const config::Dip& dip) {
   if (health.type == HealthType::kUdp) spec.expect = bytes_of(health.expect);
   if (health.type == HealthType::kUdp || health.type == HealthType::kAgentCheck)
     spec.payload = bytes_of(health.payload);
+  if (health.through == config::ProbeWay::kVip) {
+    spec.through = health.through;
+    spec.vip = service.vip.address;
+    spec.service = service.name;
+    spec.dip = config::to_string(config::AddressPort{dip.address, dip.port});
+  }
   return spec;
 }
 
 std::string describe(const Spec& spec) {
-  return std::string(config::to_word(spec.type)) + ' ' +
-         config::to_string(config::AddressPort{spec.address, spec.port}) + spec.path;
+  const bool by_vip = spec.through == config::ProbeWay::kVip;
+  const config::AddressPort asked{by_vip ? spec.vip : spec.address, spec.port};
+  return std::string(config::to_word(spec.type)) + ' ' + config::to_string(asked) + spec.path +
+         (by_vip ? " on " + spec.dip : "");
 }
 
 }  // namespace sluice::health

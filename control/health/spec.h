@@ -23,6 +23,12 @@ struct Spec {
   std::string expect, payload;  // bytes; payload: what udp and agent-check send
   bool persistent = false;      // http, https, agent
   std::chrono::milliseconds interval{2000}, timeout{1000};
+  // Of a probe that takes the clients' way: whose way, and where to. Else empty.
+  config::ProbeWay through = config::ProbeWay::kDip;
+  IpAddress vip = {};
+  std::string service = {}, dip = {};
+  std::uint16_t fill_bytes = 0;  // http, https: so much longer is the request, to fill packets
+  bool keep_body = false;        // agent: the status is wanted as it came
   friend auto operator<=>(const Spec&, const Spec&) = default;
 };
 

@@ -23,18 +23,16 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   Conversation(boost::asio::io_context& io, const Spec& spec, Prober::Done done)
       : socket_(io), spec_(spec), done_(std::move(done)) {}
 
-  void start() {
-    const tcp::endpoint peer(to_asio(spec_.address), spec_.port);
+  void start(DataPath* path) {
     error_code error;
-    socket_.open(peer.protocol(), error);
-    if (error) {
-      boost::asio::post(socket_.get_executor(),
-                        [self = shared_from_this(), error] { self->finish(trouble(error)); });
+    if (const auto wrong = open_socket(socket_, spec_, path, lease_)) {
+      boost::asio::post(socket_.get_executor(), [self = shared_from_this(), wrong] { self->finish(*wrong); });
       return;
     }
     // Closing resets: thousands of probes a second would leave as many sockets in TIME-WAIT.
     socket_.set_option(tcp::socket::linger(true, 0), error);
-    socket_.async_connect(peer, [self = shared_from_this()](error_code e) { self->connected(e); });
+    socket_.async_connect(endpoint_of<tcp>(spec_),
+                          [self = shared_from_this()](error_code e) { self->connected(e); });
   }
 
   void stop() {
@@ -85,6 +83,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     if (done) done(std::move(answer));
   }
 
+  DataPath::Lease lease_;
   tcp::socket socket_;
   const Spec spec_;
   Prober::Done done_;
@@ -95,14 +94,14 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
 class TcpProber : public Prober {
  public:
-  TcpProber(boost::asio::io_context& io, const Spec& spec) : io_(io), spec_(spec) {}
+  TcpProber(Surroundings& around, const Spec& spec) : io_(around.io), path_(around.data_path), spec_(spec) {}
   ~TcpProber() override { stop(); }
   TcpProber(const TcpProber&) = delete;
   TcpProber& operator=(const TcpProber&) = delete;
 
   void ask(Done done) override {
     conversation_ = std::make_shared<Conversation>(io_, spec_, std::move(done));
-    conversation_->start();
+    conversation_->start(path_.get());
   }
   void stop() override {
     if (conversation_) std::exchange(conversation_, nullptr)->stop();
@@ -113,6 +112,7 @@ class TcpProber : public Prober {
 
  private:
   boost::asio::io_context& io_;
+  const std::shared_ptr<DataPath> path_;
   const Spec spec_;
   std::shared_ptr<Conversation> conversation_;
 };
@@ -120,7 +120,7 @@ class TcpProber : public Prober {
 }  // namespace
 
 std::unique_ptr<Prober> make_tcp_prober(Surroundings& around, const Spec& spec) {
-  return std::make_unique<TcpProber>(around.io, spec);
+  return std::make_unique<TcpProber>(around, spec);
 }
 
 }  // namespace sluice::health

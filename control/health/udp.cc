@@ -23,16 +23,11 @@ class Question : public std::enable_shared_from_this<Question> {
   Question(boost::asio::io_context& io, const Spec& spec, Prober::Done done)
       : socket_(io), spec_(spec), done_(std::move(done)) {}
 
-  void start() {
-    const udp::endpoint peer(to_asio(spec_.address), spec_.port);
-    error_code error;
-    socket_.open(peer.protocol(), error);
-    if (!error) socket_.connect(peer, error);
-    if (!error) socket_.non_blocking(true, error);
-    if (!error) socket_.send(boost::asio::buffer(spec_.payload), 0, error);
-    if (error) {
-      boost::asio::post(socket_.get_executor(),
-                        [self = shared_from_this(), error] { self->finish(trouble(error)); });
+  void start(DataPath* path) {
+    std::optional<Answer> wrong = open_socket(socket_, spec_, path, lease_);
+    if (!wrong) wrong = send();
+    if (wrong) {
+      boost::asio::post(socket_.get_executor(), [self = shared_from_this(), wrong] { self->finish(*wrong); });
       return;
     }
     socket_.async_receive(
@@ -47,14 +42,25 @@ class Question : public std::enable_shared_from_this<Question> {
   }
 
  private:
+  std::optional<Answer> send() {
+    error_code error;
+    socket_.connect(endpoint_of<udp>(spec_), error);
+    if (!error) socket_.non_blocking(true, error);
+    if (!error) socket_.send(boost::asio::buffer(spec_.payload), 0, error);
+    return error ? std::optional(trouble(error)) : std::nullopt;
+  }
+
   void got(error_code error, std::size_t bytes) {
     if (!done_) return;
     if (error) return finish(trouble(error));
     const std::string_view answer(datagram_.data(), bytes);
     if (answer.find(spec_.expect) == std::string_view::npos)
-      return finish(
-          {Judgement::kBad, "the answer of " + std::to_string(bytes) + " bytes is not the expected one"});
-    finish({Judgement::kGood, "an answer of " + std::to_string(bytes) + " bytes"});
+      return finish({.judgement = Judgement::kBad,
+                     .text = "the answer of " + std::to_string(bytes) + " bytes is not the expected one",
+                     .heard = true});
+    finish({.judgement = Judgement::kGood,
+            .text = "an answer of " + std::to_string(bytes) + " bytes",
+            .heard = true});
   }
 
   void finish(Answer answer) {
@@ -64,6 +70,7 @@ class Question : public std::enable_shared_from_this<Question> {
     if (done) done(std::move(answer));
   }
 
+  DataPath::Lease lease_;
   udp::socket socket_;
   const Spec spec_;
   Prober::Done done_;
@@ -72,14 +79,14 @@ class Question : public std::enable_shared_from_this<Question> {
 
 class UdpProber : public Prober {
  public:
-  UdpProber(boost::asio::io_context& io, const Spec& spec) : io_(io), spec_(spec) {}
+  UdpProber(Surroundings& around, const Spec& spec) : io_(around.io), path_(around.data_path), spec_(spec) {}
   ~UdpProber() override { stop(); }
   UdpProber(const UdpProber&) = delete;
   UdpProber& operator=(const UdpProber&) = delete;
 
   void ask(Done done) override {
     question_ = std::make_shared<Question>(io_, spec_, std::move(done));
-    question_->start();
+    question_->start(path_.get());
   }
   void stop() override {
     if (question_) std::exchange(question_, nullptr)->stop();
@@ -88,6 +95,7 @@ class UdpProber : public Prober {
 
  private:
   boost::asio::io_context& io_;
+  const std::shared_ptr<DataPath> path_;
   const Spec spec_;
   std::shared_ptr<Question> question_;
 };
@@ -95,7 +103,7 @@ class UdpProber : public Prober {
 }  // namespace
 
 std::unique_ptr<Prober> make_udp_prober(Surroundings& around, const Spec& spec) {
-  return std::make_unique<UdpProber>(around.io, spec);
+  return std::make_unique<UdpProber>(around, spec);
 }
 
 }  // namespace sluice::health

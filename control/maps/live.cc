@@ -206,6 +206,7 @@ std::optional<std::string> Live::bring_into_force(config::Model next, Loads load
   config::Model in_effect = maps::effective(next, loads);
   History history = history_;
   const std::uint64_t given_up = slots_given_up();
+  if (options.new_ones_join) begin_joining(history_, effective_, in_effect);
   begin_changes(history_, effective_, in_effect, Clock::now(), options);
   history_.spare = loads.spare;
   std::unique_ptr<const Snapshot> snapshot;

@@ -196,6 +196,20 @@ Members members_of(const config::Service& service, const History& history) {
   return members;
 }
 
+void begin_joining(History& history, const config::Model& before, const config::Model& next) {
+  for (const config::Service& service : next.services) {
+    if (service.health.type == config::HealthType::kNone) continue;
+    std::set<std::string> known;
+    if (const config::Service* old = find(before, service.name)) {
+      for (const config::Group& group : old->groups)
+        for (const config::Dip& dip : group.dips) known.insert(dip_name(dip));
+    }
+    for (const config::Group& group : service.groups)
+      for (const config::Dip& dip : group.dips)
+        if (!known.contains(dip_name(dip))) history.down[service.name].insert(dip_name(dip));
+  }
+}
+
 void begin_changes(History& history, const config::Model& before, const config::Model& next,
                    Clock::time_point now, const ChangeOptions& options) {
   for (const config::Service& old : before.services) {

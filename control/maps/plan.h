@@ -79,7 +79,12 @@ struct ChangeOptions {
   // Weights alone change, and nobody but Sluice wished it: over after `deadline_s`, also where the service
   // says `keep`, so that such changes do not pile up.
   bool by_load = false;
+  // DIPs that are new to a service with probes get nothing before they have answered one.
+  bool new_ones_join = false;
 };
+
+// DIPs that `next` brings to services with probes begin as if they were down; health says when they are up.
+void begin_joining(History& history, const config::Model& before, const config::Model& next);
 
 // Remembers what `next` changes in `before`: begins the transitions.
 void begin_changes(History& history, const config::Model& before, const config::Model& next,

@@ -67,6 +67,15 @@ void Totals::add_broken(std::uint32_t id, std::uint64_t flows, bool deadline) {
   (deadline ? lost_[id].broken_deadline : lost_[id].broken_dip_down) += flows;
 }
 
+Traffic Totals::probes() const {
+  Traffic t;
+  for (const WorkerCounters* writer : writers_) {
+    t.packets += writer->probes.packets.get();
+    t.bytes += writer->probes.bytes.get();
+  }
+  return t;
+}
+
 FlowEventTotals Totals::raw_events(std::uint32_t id) const {
   const auto lost = lost_.find(id);
   FlowEventTotals t = lost == lost_.end() ? FlowEventTotals{} : lost->second;

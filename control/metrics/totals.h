@@ -42,6 +42,8 @@ class Totals {
   [[nodiscard]] std::uint64_t dropped(DropReason reason, unsigned ports) const;
   [[nodiscard]] Traffic service(std::uint32_t id) const;
   [[nodiscard]] Traffic target(std::uint32_t id) const;
+  // Health probes that went through the data path.
+  [[nodiscard]] Traffic probes() const;
 
   [[nodiscard]] FlowEventTotals events(std::uint32_t service_id) const;
   // What no worker sees: flows that were lost with a whole table.

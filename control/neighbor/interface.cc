@@ -116,6 +116,9 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
 
   set_switch(name, "ipv6/accept_dad", 0);
   set_switch(name, "ipv4/promote_secondaries", 1);
+  // Answers of VIPs to health probes come in here, while the route to the VIP may be a management
+  // interface's: loose (RFC 3704 section 2.4), whatever the default is.
+  set_switch(name, "ipv4/rp_filter", 2);
   const auto is_v6 = [](const config::InterfaceAddress& a) { return !a.address.is_v4(); };
   if (std::ranges::any_of(settings.addresses, is_v6)) set_switch(name, "ipv6/disable_ipv6", 0);
   // A router's advertisement gives a default route of priority 1024, ahead of the gateway that was

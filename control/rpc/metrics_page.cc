@@ -131,6 +131,14 @@ void write_workers(metrics::Text& text, const Appliance& appliance) {
   each(&WorkerCounters::total_cycles);
 }
 
+void write_probes(metrics::Text& text, const Appliance& appliance) {
+  const metrics::Traffic probes = appliance.totals.probes();
+  text.counter("sluice_health_path_packets_total", "Packets of health probes that took the clients' way.");
+  text.sample({}, probes.packets);
+  text.counter("sluice_health_path_bytes_total", "IP bytes of health probes that took the clients' way.");
+  text.sample({}, probes.bytes);
+}
+
 }  // namespace
 
 std::string render_metrics(const Appliance& appliance) {
@@ -144,6 +152,7 @@ std::string render_metrics(const Appliance& appliance) {
   write_flows(text, appliance);
   write_dips(text, appliance);
   write_workers(text, appliance);
+  write_probes(text, appliance);
   return text.take();
 }
 

@@ -74,11 +74,11 @@ using TrafficArray = CounterArray<TrafficCounters>;
 
 // What happened to flows of a service (by counter id).
 struct FlowEvents {
-  Counter untracked;         // opened while probation or the table was full: served by the map
-  Counter broken_dip_down;   // had to leave a DIP that died or was removed at once
-  Counter broken_deadline;   // had to leave a DIP whose transition came to its deadline
-  Counter reset;             // of these, told by a TCP RST
-  Counter unknown;           // packets of flows that no table knew
+  Counter untracked;        // opened while probation or the table was full: served by the map
+  Counter broken_dip_down;  // had to leave a DIP that died or was removed at once
+  Counter broken_deadline;  // had to leave a DIP whose transition came to its deadline
+  Counter reset;            // of these, told by a TCP RST
+  Counter unknown;          // packets of flows that no table knew
 };
 
 struct WorkerCounters {
@@ -92,6 +92,8 @@ struct WorkerCounters {
   // Flows in this worker's tables, by target id. A flow may be opened by one worker and end with another, so
   // only the sum over all workers means something (modulo 2^64).
   CounterArray<Counter> target_flows = make_counter_array<Counter>(kMaxTargets);
+  // Health probes that went through the data path: counted here and with no service, DIP or flow.
+  TrafficCounters probes;
   Counter flows, flow_bytes, elephants;  // gauges of this worker's tables
 };
 

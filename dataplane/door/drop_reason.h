@@ -40,6 +40,7 @@ namespace sluice {
   X(kFlowReset,          "flow-reset",           "the flow had to leave its DIP; the client was told by a TCP RST")           \
   X(kHandoverFull,       "handover-full",        "the ring to the tier-2 worker is full")                    \
   X(kNoNextHop,          "no-next-hop",          "there is no route to the DIP, or its next hop does not answer ARP or ND") \
+  X(kProbeUnwanted,      "probe-unwanted",       "the DIP that a health probe was for is gone")              \
   X(kTxFull,             "tx-full",              "the port did not take the packet")                         \
   X(kNoHeadroom,         "no-headroom",          "the packet buffer has no room in front for the outer header") \
   X(kNoBuffer,           "no-buffer",            "no packet buffer was free for a packet that Sluice makes itself") \

@@ -19,6 +19,7 @@
 #include <stdexcept>
 
 #include "dataplane/wire/headers.h"
+#include "dataplane/wire/reader.h"
 
 namespace sluice::io {
 namespace {
@@ -62,9 +63,31 @@ void add_tag(rte_mbuf* m, std::uint16_t vlan) {
   std::memcpy(frame + 2 * sizeof(MacAddress), tag, sizeof tag);
 }
 
+// The source port of the TCP segment or UDP datagram in an untagged frame; 0 for anything else, and for later
+// fragments. The kernel puts no extension headers before a probe's.
+std::uint16_t source_port(const rte_mbuf& m) {
+  Reader reader(rte_pktmbuf_mtod(&m, const std::uint8_t*), m.data_len);
+  const auto* ethernet = reader.take<EthernetHeader>();
+  std::uint8_t protocol = 0;
+  if (ethernet && ethernet->type.value() == kEtherIpv4) {
+    const auto* ip = reader.peek<Ipv4Header>();
+    if (!ip || (ip->flags_offset.value() & Ipv4Header::kOffsetMask) != 0) return 0;
+    protocol = ip->protocol;
+    if (!reader.skip(ip->header_bytes())) return 0;
+  } else if (ethernet && ethernet->type.value() == kEtherIpv6) {
+    const auto* ip = reader.take<Ipv6Header>();
+    if (!ip) return 0;
+    protocol = ip->next_header;
+  }
+  if (protocol != kProtoTcp && protocol != kProtoUdp) return 0;
+  const auto* ports = reader.peek<PortPair>();
+  return ports ? ports->source.value() : std::uint16_t{0};
+}
+
 }  // namespace
 
-KernelPath::KernelPath(std::vector<Link> links, rte_mempool* pool) : pool_(pool) {
+KernelPath::KernelPath(std::vector<Link> links, rte_mempool* pool, const Probes& probes)
+    : pool_(pool), probes_(probes) {
   for (Link& link : links) {
     Tap tap;
     tap.fd = open_tap(link.interface);
@@ -165,14 +188,15 @@ unsigned KernelPath::from_kernel(Tap& tap) {
       return i;
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes));
+    const bool probe = probes_.ports->target_of(source_port(*m)) != kNoTarget;
     if (tap.link.vlan != 0) add_tag(m, tap.link.vlan);
     m->port = static_cast<std::uint16_t>(tap.link.port);
     port.created_packets.add(1);
-    if (rte_ring_enqueue(tap.link.outbox, m) != 0) {
+    if (rte_ring_enqueue(probe ? probes_.ring : tap.link.outbox, m) != 0) {
       port.dropped[static_cast<unsigned>(DropReason::kKernelQueueFull)].add(1);
       rte_pktmbuf_free(m);
     }
-    if (tap.link.owner) tap.link.owner->wake();
+    if (Bell* owner = probe ? probes_.owner : tap.link.owner) owner->wake();
   }
   return kBatch;
 }

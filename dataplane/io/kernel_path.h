@@ -3,6 +3,9 @@
 // The exception path: ARP, ND and everything for the MUX's own addresses goes to the kernel through a TAP and
 // comes back, so that the kernel keeps its say on the same port (F3). System calls are made here, by a thread
 // of its own, never by a worker; queues are bounded both ways, and what does not fit is a counted drop.
+//
+// Frames that may be health probes on their way through the data path (door/probe_ports.h) do not go to their
+// port's outbox but to a worker, which sends them as it sends clients' packets.
 #pragma once
 
 #include <atomic>
@@ -14,6 +17,7 @@
 
 #include "dataplane/door/bell.h"
 #include "dataplane/door/counters.h"
+#include "dataplane/door/probe_ports.h"
 
 struct rte_mempool;
 struct rte_ring;
@@ -33,8 +37,14 @@ class KernelPath {
     Bell* owner = nullptr;       // of the worker that empties it
   };
 
+  struct Probes {
+    const ProbePorts* ports = nullptr;
+    rte_ring* ring = nullptr;  // to the worker that sends them
+    Bell* owner = nullptr;     // that worker's; null: it never sleeps
+  };
+
   // Makes the TAPs. Throws std::runtime_error with one sentence.
-  KernelPath(std::vector<Link> links, rte_mempool* pool);
+  KernelPath(std::vector<Link> links, rte_mempool* pool, const Probes& probes);
   ~KernelPath();
   KernelPath(const KernelPath&) = delete;
   KernelPath& operator=(const KernelPath&) = delete;
@@ -62,6 +72,7 @@ class KernelPath {
 
   std::vector<Tap> taps_;
   rte_mempool* pool_;
+  const Probes probes_;
   WorkerCounters counters_;
   Bell bell_;
   std::atomic<bool> stopping_{false};  // control writes, the thread reads

@@ -8,6 +8,8 @@
 //   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate -> next_hop
 //           -> transmit
 //   beside: answer, punt, release
+//   probes of control: parse -> find_probes -> find_service -> hash_flows -> fit -> split -> encapsulate ->
+//           next_hop -> transmit
 //
 // No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
 // for `explain`, which runs them on a burst of its own.
@@ -17,6 +19,7 @@
 
 #include "dataplane/door/counters.h"
 #include "dataplane/door/hand_over.h"
+#include "dataplane/door/probe_ports.h"
 #include "dataplane/stage/burst.h"
 #include "dataplane/stage/elephant_desk.h"
 #include "dataplane/stage/token_bucket.h"
@@ -117,6 +120,12 @@ void next_hop(Burst& burst, const Snapshot& tables) noexcept;
 // `further`, ready to leave, and counts it as created (RFC 792, 1191, 4443, 8201; rate limited).
 void answer(const Burst& burst, Burst& further, const Snapshot& tables, TokenBucket& answer_rate,
             WorkerCounters& counters) noexcept;
+
+// Of frames that the kernel sent from a port of the reserved range: reads layout, key. Writes target of
+// probes that control sends through the data path (A9), and counts them; a probe for a DIP that is gone is
+// dropped. What is no probe is ready, to leave as it is.
+void find_probes(Burst& burst, const Snapshot& tables, const ProbePorts& ports,
+                 WorkerCounters& counters) noexcept;
 
 // Sends live and ready packets by their egress ports; what a port does not take is dropped as tx-full.
 void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters& counters) noexcept;

@@ -80,6 +80,7 @@ unsigned Worker::turn(std::uint64_t now_tsc) noexcept {
   found += forward_released(tables);
   found += deliver_handed(tables);
   found += empty_outboxes();
+  if (settings_.probes) found += send_probes(tables);
   housekeep(tables, found);
   publisher_.quiet(settings_.index);
   return found;
@@ -216,6 +217,39 @@ unsigned Worker::empty_outboxes() noexcept {
     found += count;
   }
   return found;
+}
+
+// Health probes on their way through the data path: a client's way, but for the choice of the DIP, which is
+// made, and for the counters and flow tables of clients, which do not see them. What the path does not take
+// is told to the kernel, whose socket it is.
+unsigned Worker::send_probes(const Snapshot& tables) noexcept {
+  const unsigned count = rte_ring_dequeue_burst(
+      settings_.probes, reinterpret_cast<void**>(burst_.packet.data()), kBurstPackets, nullptr);
+  if (count == 0) [[likely]]
+    return 0;
+  burst_.begin(count);
+  further_.begin(0);
+  parse(burst_);
+  find_probes(burst_, tables, *settings_.probe_ports, counters_);
+  find_service(burst_, tables);
+  hash_flows(burst_, tables);
+  if (const std::uint64_t oversized = fit(burst_, tables)) {
+    split(burst_, oversized, further_, tables, counters_);
+  }
+  encapsulate(burst_, tables, scratch_);
+  next_hop(burst_, tables);
+  if (burst_.dropped) {
+    answer(burst_, further_, tables, answer_rate_, counters_);
+    further_.punted = std::exchange(further_.ready, 0);
+  }
+  transmit(burst_, settings_.lanes.data(), settings_.lanes.size(), counters_);
+  release(burst_, counters_);
+  encapsulate(further_, tables, scratch_);
+  next_hop(further_, tables);
+  transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
+  punt(further_, settings_.lanes.data(), now_tsc_);
+  release(further_, counters_);
+  return count;
 }
 
 bool Worker::rss_trusted(const RxQueue& queue) const {

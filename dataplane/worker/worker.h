@@ -44,6 +44,10 @@ struct WorkerSettings {
   Bell* bell = nullptr;
   std::vector<Bell*> others;
   Bell* kernel = nullptr;
+  // Frames of the kernel that may be health probes, and what tells their DIP; null where another worker does
+  // it.
+  rte_ring* probes = nullptr;
+  const ProbePorts* probe_ports = nullptr;
   FragmentTable::Limits fragments;
   rte_mempool* pool = nullptr;
 };
@@ -83,6 +87,7 @@ class Worker {
   [[nodiscard]] bool rss_trusted(const RxQueue& queue) const;
   unsigned forward_released(const Snapshot& tables) noexcept;
   unsigned empty_outboxes() noexcept;
+  unsigned send_probes(const Snapshot& tables) noexcept;
   void housekeep(const Snapshot& tables, unsigned found) noexcept;
   void drop_expired() noexcept;
   void age_flows(const Snapshot& tables) noexcept;

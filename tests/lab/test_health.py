@@ -30,16 +30,6 @@ def kill_nginx(lab, name):
     lab.stop(name, "nginx")
 
 
-def start_nginx(lab, name):
-    directory = lab.directory(name)
-    pid_file = directory / "nginx.pid"
-    pid_file.unlink(missing_ok=True)
-    argv = ["nginx", "-c", str(directory / "nginx.conf"), "-p", str(directory), "-e", "stderr"]
-    daemon = process.start(lab.host(name), "nginx", argv, str(directory / "nginx.log"))
-    process.wait_until(daemon, pid_file.exists, "listening", 10)
-    lab._record(daemon)
-
-
 @contextlib.contextmanager
 def dead(lab, *names):
     for name in names:
@@ -48,14 +38,14 @@ def dead(lab, *names):
         yield
     finally:
         for name in names:
-            start_nginx(lab, name)
+            lab.start(name, "nginx")
 
 
 def choices(lab):
-    """Which server new flows from a hundred ports would go to."""
+    """Which server new flows from a hundred ports would go to; ports that no other client here ever has."""
     client = lab.spec("client1").v4
     names = {lab.spec(host.name).v4: host.name for host in lab.shape.hosts("dip")}
-    asked = [lab.ask("explain", "tcp", f"{client}:{port}", f"{VIP4}:80", "--syn") for port in range(41000, 41100)]
+    asked = [lab.ask("explain", "tcp", f"{client}:{port}", f"{VIP4}:80", "--syn") for port in range(20000, 20100)]
     return [names[told["dip"].split(":")[0]] for told in asked]
 
 

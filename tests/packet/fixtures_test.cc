@@ -52,7 +52,7 @@ TEST(DropReasons, EachOneThatCanAriseHasAFixture) {
   // These need more than one step, or a full queue, and have tests of their own in stories_test.cc …
   named.insert({DropReason::kFragmentTimeout, DropReason::kFragmentTableFull, DropReason::kTxFull,
                 DropReason::kNoBuffer, DropReason::kAnswerRate, DropReason::kKernelRate,
-                DropReason::kKernelQueueFull});
+                DropReason::kKernelQueueFull, DropReason::kProbeUnwanted});
   // … these arise elsewhere: at the TAP, between two workers, and where flows have state.
   named.insert({DropReason::kKernelRefused, DropReason::kHandoverFull, DropReason::kUnknownFlow,
                 DropReason::kFlowReset});

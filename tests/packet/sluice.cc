@@ -133,6 +133,9 @@ WorkerSettings Sluice::settings(const RigOptions& options) {
     lane.kernel_rate = TokenBucket(options.kernel_rate_pps, options.kernel_burst, rte_get_tsc_hz());
     s.lanes.push_back(lane);
   }
+  probes_ = rte_ring_create("rig-probes", 256, SOCKET_ID_ANY, RING_F_EXACT_SZ);
+  s.probes = probes_;
+  s.probe_ports = &probe_ports_;
   s.outboxes.resize(options.ports, nullptr);
   s.hand_to.resize(1, nullptr);
   return s;
@@ -157,6 +160,7 @@ Sluice::~Sluice() {
   EXPECT_EQ(totals().held, 0u);
   for (rte_mbuf* m : hidden_) rte_pktmbuf_free(m);
   for (rte_ring* ring : to_kernel_) rte_ring_free(ring);
+  rte_ring_free(probes_);
   EXPECT_EQ(rte_mempool_avail_count(ground.pool), buffers_before_) << "packet buffers were lost";
   EXPECT_EQ(ground.frames_outside, 0u) << "frames were lost";
 }
@@ -170,6 +174,13 @@ void Sluice::receive(const Bytes& frame, const Arrival& how) {
   if (how.nic_says_checksum_good) m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
   if (how.in_two_segments) rte_pktmbuf_chain(m, frame_buffer(pattern(100), 0));
   must(rte_ring_enqueue(ground.ports.at(how.port).rx, m) == 0, "the rig's ring is full");
+}
+
+void Sluice::kernel_sends(const Bytes& frame) {
+  rte_mbuf* m = frame_buffer(frame, RTE_PKTMBUF_HEADROOM);
+  m->port = 0;
+  ++from_kernel_;
+  must(rte_ring_enqueue(probes_, m) == 0, "the rig's ring of probes is full");
 }
 
 void Sluice::receive(const std::vector<Bytes>& frames) {
@@ -255,7 +266,7 @@ void Sluice::check_balance() const {
     const PortCounters& port = worker_->counters().port[i];
     std::uint64_t dropped = 0;
     for (const Counter& reason : port.dropped) dropped += reason.get();
-    EXPECT_EQ(port.rx_packets.get() + port.created_packets.get(),
+    EXPECT_EQ(port.rx_packets.get() + port.created_packets.get() + (i == 0 ? from_kernel_ : 0),
               port.tx_packets.get() + punted_[i] + dropped + port.held_packets.get())
         << "the balance of port " << i << ": rx + created = tx + punted + dropped + held";
   }

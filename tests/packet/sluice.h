@@ -72,6 +72,10 @@ class Sluice {
 
   void receive(const Bytes& frame, const Arrival& how = {});
   void receive(const std::vector<Bytes>& frames);
+  // A frame that the kernel sends through the interface of port 0, from a port of the reserved range.
+  void kernel_sends(const Bytes& frame);
+  // Whom such a source port stands for.
+  [[nodiscard]] ProbePorts& probe_ports() { return probe_ports_; }
   // Turns the worker until nothing moves any more.
   Outcome turn();
   void pass_ms(unsigned ms);
@@ -103,6 +107,9 @@ class Sluice {
   Outcome fresh_;  // sent and punted since the last step
   Outcome seen_;   // totals at the last step
   std::array<std::uint64_t, kRigPorts> punted_{};
+  ProbePorts probe_ports_;
+  rte_ring* probes_ = nullptr;
+  std::uint64_t from_kernel_ = 0;
   std::uint64_t generation_ = 1;
   unsigned buffers_before_;
 };

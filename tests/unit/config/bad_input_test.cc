@@ -591,6 +591,22 @@ const Case kPolicy[] = {
      with_service("dips = ( { address = \"10.1.0.11\"; } );\nhealth = { type = \"http\"; };"),
      {"f:5: health of type \"http\" needs a port, and the service takes every port; add one, as in port = "
       "80;"}},
+    {"pings through the data path",
+     with_service("health = { type = \"icmp\"; through = \"vip\"; };"),
+     {"f:4: through = \"vip\" does not go with type = \"icmp\"; write type = \"tcp\", \"http\", \"https\" or "
+      "\"udp\", or through = \"dip\""}},
+    {"datagrams through the data path of a TCP service",
+     with_service("port = 80;\nhealth = { type = \"udp\"; through = \"vip\"; };"),
+     {"f:5: through = \"vip\" sends packets of protocol udp, which the service does not take; write another "
+      "type, or through = \"dip\""}},
+    {"a probe through the data path that is no packet of the service",
+     with_service("port = 80;\nhealth = { type = \"tcp\"; port = 81; through = \"vip\"; };"),
+     {"f:5: through = \"vip\" asks the service's port, not 81; leave port out, or write through = \"dip\""}},
+    {"a probe through the data path without a kernel interface",
+     with_service("port = 80;\nhealth = { type = \"tcp\"; through = \"vip\"; };"),
+     {"f:5: through = \"vip\" needs a port with a kernel_interface and an IPv4 address to send from; add "
+      "them, "
+      "or write through = \"dip\""}},
     {"a path without a slash",
      with_service("health = { path = \"healthz\"; };"),
      {"f:4: path = \"healthz\" does not begin with /; write \"/healthz\""}},

@@ -148,7 +148,8 @@ void RandomModel::policy(Service& service) {
                     static_cast<unsigned>(1 + below(1000)),
                     text(),
                     one_in(2),
-                    one_in(2)};
+                    one_in(2),
+                    ProbeWay::kDip};
   service.transition = {static_cast<unsigned>(below(604801)), word<AtDeadline>()};
   service.unknown_flow = word<UnknownFlow>();
   service.announce = word<Announce>();

@@ -85,6 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
             R"(explain {"destination":"[2001:db8:cb::10]:53","protocol":"udp","source":"[2001:db8::1]:4000"})"},
         Case{"port list", "port.list {}"}, Case{"worker list", "worker.list {}"},
         Case{"drop list", "drop.list {}"}, Case{"health list", "health.list {}"},
+        Case{"health check web 10.1.0.11", R"(health.check {"address":"10.1.0.11","service":"web"})"},
         Case{"iip list", "iip.list {}"}, Case{"iip add 10.0.0.20", R"(iip.add {"address":"10.0.0.20"})"},
         Case{"iip remove 10.0.0.20", R"(iip.remove {"address":"10.0.0.20"})"},
         Case{"iip announce 10.0.0.20", R"(iip.announce {"address":"10.0.0.20"})"},

@@ -84,6 +84,13 @@ TEST(Machine, TellsWhenItsStateChanged) {
   EXPECT_EQ(life.machine.since(), life.now);
 }
 
+TEST(Machine, SaysThatItWasAnsweredAtLast) {
+  Life life;
+  life.probe(Judgement::kGood, "connected");
+  life.probe(Judgement::kGood, "connected again");
+  EXPECT_EQ(life.machine.why(), "its first answer: connected");
+}
+
 TEST(Machine, SaysWhy) {
   Life life;
   EXPECT_EQ(life.machine.why(), "not probed yet, counts as up until it fails");

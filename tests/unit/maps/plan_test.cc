@@ -86,6 +86,20 @@ TEST(Plan, AtRestItIsTheModel) {
   EXPECT_EQ(plan[0].groups[0].dips[1].state(), DipState::kDraining);
 }
 
+TEST(Plan, ADipThatIsNewToAServiceWithProbesBeginsAsIfDown) {
+  History history;
+  config::Model before = model({group("a", {dip(1)})}), next = model({group("a", {dip(1), dip(2)})});
+  begin_joining(history, before, next);
+  EXPECT_EQ(picture(make_plan(next, history)), "a: 1 2") << "nobody asks it, so nobody waits for its answer";
+  before.services[0].health.type = next.services[0].health.type = config::HealthType::kTcp;
+  begin_joining(history, before, next);
+  EXPECT_EQ(picture(make_plan(next, history)), "a: 1 2*");
+  set_health(history, next, "web", "10.1.0.2", true, at(1));
+  EXPECT_EQ(picture(make_plan(next, history)), "a: 1 2");
+  begin_joining(history, next, next);
+  EXPECT_EQ(picture(make_plan(next, history)), "a: 1 2");
+}
+
 TEST(Plan, ADrainedDipStaysInThePlanUntilItsDeadline) {
   Mux mux{model({group("g", {dip(1), dip(2)})}), {}};
   mux.change(model({group("g", {dip(1)})}), 0);
