@@ -3,6 +3,7 @@
 // sluice-bench: measures the dataplane without a NIC and prints one JSON object. scripts/bench drives it.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "dataplane/io/eal.h"
@@ -17,13 +18,14 @@ struct Options {
   WorldShape shape;
   std::string capture, device;
   double seconds = 1;
+  FlowWork work = FlowWork::kEstablished;
   std::vector<std::string> eal = {"--in-memory", "--no-pci", "--log-level=error"};
   unsigned lcore = 1;
 };
 
 void add_shape(CLI::App& app, WorldShape& shape) {
   app.add_option("--flows", shape.flows, "flows, each one packet of the capture")
-      ->check(CLI::Range(64, 4'000'000));
+      ->check(CLI::Range(64, 50'000'000));
   app.add_option("--dips", shape.dips, "DIPs of the service")->check(CLI::Range(1, 60'000));
   app.add_option("--groups", shape.groups,
                  "groups that the DIPs are in; more than one needs the Toeplitz hash")
@@ -43,6 +45,7 @@ int run(const Options& options, const CLI::App& app) {
   nlohmann::json figures;
   if (app.got_subcommand("stages")) figures = measure_stages(options.shape);
   if (app.got_subcommand("path")) figures = measure_path(options.shape, options.device, options.seconds);
+  if (app.got_subcommand("flows")) figures = measure_flows(options.shape, options.work, options.seconds);
   if (app.got_subcommand("tables")) figures = measure_tables(options.shape);
   sluice::io::stop_eal();
   std::printf("%s\n", figures.dump().c_str());
@@ -66,6 +69,17 @@ int main(int argc, char** argv) {
   auto* path = app.add_subcommand("path", "the whole way through a worker");
   path->add_option("device", options.device, "net_pcap0,rx_pcap=FILE,infinite_rx=1")->required();
   path->add_option("--seconds", options.seconds, "how long");
+  auto* flows = app.add_subcommand("flows", "workers with flow tables");
+  const std::map<std::string, FlowWork> works = {{"stateless", FlowWork::kStateless},
+                                                 {"established", FlowWork::kEstablished},
+                                                 {"new", FlowWork::kNew},
+                                                 {"transition", FlowWork::kTransition},
+                                                 {"elephants", FlowWork::kElephants},
+                                                 {"pipeline", FlowWork::kPipeline}};
+  flows->add_option("work", options.work, "what they do")
+      ->required()
+      ->transform(CLI::CheckedTransformer(works));
+  flows->add_option("--seconds", options.seconds, "how long each");
   app.add_subcommand("tables", "hashes and lookups");
   CLI11_PARSE(app, argc, argv);
   try {

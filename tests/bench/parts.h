@@ -19,6 +19,20 @@ nlohmann::json measure_stages(const WorldShape& shape);
 // `seconds`. cpu_ns is the cpu time of its thread, so other programs on this cpu do not count.
 nlohmann::json measure_path(const WorldShape& shape, const std::string& device, double seconds);
 
+// {io, 5tswap, sluice: ns of cpu per packet; tier 1: the same of a pipeline's first core; flows, flow_bytes}:
+// packets of `shape.flows` flows in random order on a port that costs nothing (null_traffic.h), first through
+// a loop that sends them back, then through one that swaps addresses and ports, then through workers with a
+// flow table.
+enum class FlowWork {
+  kStateless,    // no flow table, nothing under way
+  kEstablished,  // all flows are in the table
+  kNew,          // each packet is the SYN of a new flow and gets an entry
+  kTransition,   // stateless, and a transition moves a tenth of the slots
+  kElephants,    // all flows are in tier 1's table
+  kPipeline,     // established, tier 1 and 2 on cores of their own
+};
+nlohmann::json measure_flows(const WorldShape& shape, FlowWork work, double seconds);
+
 // {figure: ns}: the hash twins, and the service lookup by the number of services.
 nlohmann::json measure_tables(const WorldShape& shape);
 

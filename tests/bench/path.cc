@@ -1,11 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-#include <pthread.h>
-#include <rte_launch.h>
-#include <rte_lcore.h>
-#include <time.h>
-
-#include <atomic>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -13,6 +7,7 @@
 #include "dataplane/worker/worker.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/parts.h"
+#include "tests/bench/running.h"
 
 namespace sluice::bench {
 namespace {
@@ -20,40 +15,12 @@ namespace {
 constexpr double kWarmUpSeconds = 0.3;
 constexpr std::uint32_t kSpareBuffers = 16'384;  // beside those that hold the preloaded capture
 
-struct Running {
-  Worker& worker;
-  std::atomic<bool> started{false};
-  pthread_t thread{};
-
-  static int main(void* self) {
-    auto& running = *static_cast<Running*>(self);
-    running.thread = pthread_self();
-    running.started.store(true, std::memory_order_release);
-    running.worker.run();
-    return 0;
-  }
-};
-
 struct Reading {
   std::uint64_t packets, busy_cycles, cpu_ns;
 };
 
-Reading read(const Running& running) {
-  clockid_t clock;
-  timespec used{};
-  if (pthread_getcpuclockid(running.thread, &clock) != 0 || clock_gettime(clock, &used) != 0) {
-    throw std::runtime_error("the cpu time of the worker cannot be read");
-  }
-  const WorkerCounters& counters = running.worker.counters();
-  return {counters.packets.get(), counters.busy_cycles.get(),
-          static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(used.tv_nsec)};
-}
-
-void wait(double seconds) {
-  timespec left{static_cast<time_t>(seconds),
-                static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
-  while (nanosleep(&left, &left) != 0) {
-  }
+Reading read(const Worker& worker, const Running& running) {
+  return {worker.counters().packets.get(), worker.counters().busy_cycles.get(), running.cpu_ns()};
 }
 
 // Every packet that came in went out; one burst may be under way.
@@ -91,20 +58,15 @@ nlohmann::json measure_path(const WorldShape& shape, const std::string& device, 
   settings.outboxes.push_back(nullptr);
   settings.pool = pool.get();
   Worker worker(settings, publisher, exchange);
-  Running running{worker};
-  if (rte_eal_remote_launch(Running::main, &running, lcore) != 0) {
-    throw std::runtime_error("the worker's lcore is busy");
-  }
-  while (!running.started.load(std::memory_order_acquire)) {
-  }
+  Running running(lcore, [&] { worker.run(); });
   wait(kWarmUpSeconds);
-  const Reading before = read(running);
+  const Reading before = read(worker, running);
   wait(seconds);
-  const Reading after = read(running);
+  const Reading after = read(worker, running);
   worker.drain();
   while (!worker.dry()) wait(0.001);
   worker.leave();
-  rte_eal_wait_lcore(lcore);
+  running.join();
   check(worker.counters());
   return {{"packets", after.packets - before.packets},
           {"busy_cycles", after.busy_cycles - before.busy_cycles},

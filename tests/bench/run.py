@@ -2,7 +2,7 @@
 # Copyright The Sluice Authors
 """scripts/bench: how fast the dataplane is on one core of this machine, beside DPDK's testpmd on the same ports.
 
-Builds Sluice for speed, needs root for hugepages (and gives them back), takes about two minutes. Not a test: it
+Builds Sluice for speed, needs root for hugepages (and gives them back), takes about ten minutes. Not a test: it
 never fails for being slow. How to read the table: docs/performance.md."""
 import argparse
 import json
@@ -24,7 +24,18 @@ from lablib import hugepages  # noqa: E402
 BUILD = Path(os.environ.get("SLUICE_BUILD_BENCH", ROOT / "build-bench"))
 HUGEPAGES = 450  # of 2 MiB: the buffers of 100,000 preloaded packets and of those under way
 FLOWS, FEW_FLOWS, DIPS = 100_000, 4_096, 1_000
-PARTS = ["paths", "sluiced", "stages", "tables"]
+PARTS = ["paths", "sluiced", "stages", "tables", "flows", "flow-tables"]
+# Work, flows, label, what it includes. All on a port that costs nothing, beside a loop that swaps addresses and ports.
+FLOW_ROWS = [
+    ("stateless", 1_000_000, "stateless, 1 M flows", "the map alone: what a transition is compared with"),
+    ("transition", 1_000_000, "transition, 1 M flows", "stateless; a tenth of the slots moves, half of their flows in table S"),
+    ("established", 100_000, "established, 100 k flows", "flow table, every flow in it"),
+    ("established", 1_000_000, "established, 1 M flows", "the same"),
+    ("established", 10_000_000, "established, 10 M flows", "the same"),
+    ("new", 16_000_000, "new flows", "each packet a SYN of a flow never seen, each gets an entry"),
+    ("elephants", 1_024, "elephants, 1,024 flows", "tier 1's table; tier 2 skipped"),
+    ("pipeline", 1_000_000, "pipeline, 1 M flows", "tier 2's core: take over, flow table, encapsulate, send"),
+]
 STAGES = {
     "parse": "all checks of the frame, the flow key",
     "join_fragments": "no fragment among them",
@@ -45,6 +56,8 @@ STAGES = {
 def build(parts):
     if not (BUILD / "build.ninja").exists():
         run_quietly(["meson", "setup", BUILD, ROOT, "-Dbuildtype=release", "-Db_lto=true", "-Dbench=true"])
+    if "flow-tables" in parts:
+        run_quietly(["ninja", "-C", BUILD, "tests/bench/sluice-bench-flows"])
     run_quietly(["ninja", "-C", BUILD, "tests/bench/sluice-bench", *(["sluiced", "sluicectl"] if "sluiced" in parts else [])])
 
 
@@ -58,7 +71,7 @@ def run_quietly(argv):
 class Run:
     def __init__(self, options, directory):
         cpus = sorted(os.sched_getaffinity(0))
-        self.cpus = (cpus[0], cpus[-1])
+        self.cpus = (cpus[0], *cpus[1:-1][-1:], cpus[-1])
         self.options, self.directory = options, directory
         self.table = Table()
 
@@ -108,6 +121,46 @@ class Run:
         for row, ns in self.program("tables", "--flows", FLOWS).items():
             self.table.add(row, ns, "", unit="ns/key")
 
+    def flows(self):
+        words = [word for argument in eal(self.cpus, workers=2) for word in ("--eal", argument)]
+        for work, flows, label, includes in FLOW_ROWS:
+            shape = "--flows", flows, "--dips", DIPS, "--seconds", self.options.seconds
+            argv = [str(BUILD / "tests/bench/sluice-bench"), "flows", work, *map(str, shape), *words]
+            done = subprocess.run(argv, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise BenchError(f"sluice-bench flows {work} failed: {done.stderr.strip()}")
+            figures = json.loads(done.stdout.splitlines()[-1])
+            add, reference = self.table.add, f"5tswap loop, {label}"
+            add(f"io loop, {label}", figures["io"], "receive, write the frame, send", reference=reference)
+            add(reference, figures["5tswap"], "the same; swap MACs, addresses, ports", reference=reference)
+            add(label, figures["sluice"], includes, reference=reference)
+            if work == "pipeline":
+                add(f"{label}, tier 1", figures["tier 1"], "tier 1's core: receive to the ring, drops included", reference=reference)
+            if work == "transition":
+                add("transition beside none", figures["sluice"], "the row above, beside stateless", reference="stateless, 1 M flows")
+            if work == "new":
+                add("new flows, rate", 1e3 / figures["sluice"], "of one core", unit="M flows/s")
+            if work == "established" and flows == 10_000_000:
+                add("memory of a flow", figures["flow_bytes"] / figures["flows"], "IPv4, all in", unit="bytes")
+
+    def flow_tables(self):
+        """Our flow table beside rte_hash, without packets."""
+        for flows, label in ((100_000, "100 k"), (1_000_000, "1 M"), (10_000_000, "10 M")):
+            # rte_hash from small pages, as ours may be: hugepages for ten million flows would be taken from others.
+            done = subprocess.run(
+                [str(BUILD / "tests/bench/sluice-bench-flows"), "--no-huge", "--flows", str(flows)], capture_output=True, text=True
+            )
+            if done.returncode != 0:
+                raise BenchError(f"sluice-bench-flows failed: {done.stderr.strip()}")
+            figures = json.loads(done.stdout)
+            theirs = figures["rte_hash"]
+            for what, ns in figures["flow table"].items():
+                if what not in theirs:
+                    continue
+                reference = f"rte_hash {what}, {label}"
+                self.table.add(reference, theirs[what], "", unit="ns/key", reference=reference)
+                self.table.add(f"flow table {what}, {label}", ns, "", unit="ns/key", reference=reference)
+
     def paths(self, captures):
         many, few, v6 = captures
         self.compare(many, FLOWS, "100k flows")
@@ -129,6 +182,10 @@ class Run:
                 self.stages("testpmd 5tswap, 4k flows")
             if "tables" in self.options.parts:
                 self.tables()
+            if "flows" in self.options.parts:
+                self.flows()
+            if "flow-tables" in self.options.parts:
+                self.flow_tables()
         return self.table
 
 

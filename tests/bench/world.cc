@@ -9,6 +9,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "dataplane/table/group_state.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
 
@@ -65,7 +66,7 @@ void write_ip(Frame& frame, const IpAddress& client, bool v6, unsigned tcp_bytes
   }
 }
 
-Frame make_frame(const IpAddress& client, std::uint16_t client_port, bool v6) {
+Frame frame_of(const IpAddress& client, std::uint16_t client_port, bool v6, bool syn = false) {
   Frame frame;
   constexpr unsigned kTcpBytes = sizeof(TcpHeader) + kPayloadBytes;
   write_ip(frame, client, v6, kTcpBytes);
@@ -74,7 +75,7 @@ Frame make_frame(const IpAddress& client, std::uint16_t client_port, bool v6) {
   tcp->source.set(client_port);
   tcp->destination.set(kServicePort);
   tcp->data_offset = 0x50;
-  tcp->flags = TcpHeader::kAck;
+  tcp->flags = syn ? TcpHeader::kSyn : TcpHeader::kAck;
   tcp->window.set(1'000);
   tcp->checksum = finish(pseudo_sum(client, service_vip(v6, 0), kProtoTcp, kTcpBytes) +
                          partial_sum({&frame.bytes[l4], kTcpBytes}));
@@ -115,6 +116,26 @@ std::shared_ptr<const SlotMap> make_map(unsigned members, std::mt19937& random) 
   return std::make_shared<const SlotMap>(std::move(slots));
 }
 
+// `map` with a share of its slots at other members.
+std::shared_ptr<const SlotMap> moved_map(const SlotMap& map, double share, unsigned members,
+                                         std::mt19937& random) {
+  std::vector<std::uint16_t> slots(map.data(), map.data() + map.size());
+  for (std::uint16_t& slot : slots) {
+    if (random() < share * 4294967296.0) slot = static_cast<std::uint16_t>((slot + 1u) % members);
+  }
+  return std::make_shared<const SlotMap>(std::move(slots));
+}
+
+// As large as the flows need with some to spare, all of it there before the first packet.
+std::shared_ptr<GroupState> make_state(const WorldShape& shape) {
+  FlowTable::Limits limits;
+  limits.flows_v4 = shape.flows / shape.groups + shape.flows / 4 + 1'024;
+  limits.probation_share = 1;
+  limits.memory_at_once = true;
+  limits.timeouts.syn_s = 1;  // a flood of new flows finds room again by the time the table is full
+  return std::make_shared<GroupState>(limits, FlowObserver{});
+}
+
 SlotView view_of(const SlotMap& map) {
   return {map.data(), map.mod()};
 }
@@ -136,12 +157,20 @@ IpAddress service_vip(bool v6, std::uint32_t number) {
   return numbered(v6, "203.0.113.10", "2001:db8:cb::10", number);
 }
 
+IpAddress client_of(std::uint64_t n) {
+  return numbered(false, "100.64.0.1", "", static_cast<std::uint32_t>(n % (1u << 22)));
+}
+
+Frame make_frame(std::uint64_t n, bool syn) {
+  return frame_of(client_of(n), client_port_of(n), false, syn);
+}
+
 std::vector<Frame> make_frames(const WorldShape& shape) {
   std::vector<Frame> frames;
   std::mt19937 random(shape.seed);
   for (unsigned i = 0; i < shape.flows; ++i) {
     const IpAddress client = numbered(shape.v6, "100.64.0.1", "2001:db8:c::1", random() % (1u << 22));
-    frames.push_back(make_frame(client, static_cast<std::uint16_t>(1'024 + random() % 60'000), shape.v6));
+    frames.push_back(frame_of(client, static_cast<std::uint16_t>(1'024 + random() % 60'000), shape.v6));
   }
   return frames;  // drawn at random: their order is random too
 }
@@ -185,6 +214,15 @@ std::unique_ptr<const Snapshot> make_snapshot(const WorldShape& shape) {
     group.base_slots = group.dips.slots;
     group.first_target = g * members;
     group.members = members;
+    group.owner = shape.owner;
+    if (shape.moved > 0) {
+      tables->maps.push_back(moved_map(*tables->maps.back(), shape.moved, members, random));
+      group.base_slots = tables->maps.back()->data();
+    }
+    if (shape.sticky || shape.moved > 0) {
+      tables->states.push_back(make_state(shape));
+      group.state = tables->states.back().get();
+    }
   }
   tables->maps.push_back(make_map(shape.groups, random));
   const SlotView groups = view_of(*tables->maps.back());
@@ -195,6 +233,8 @@ std::unique_ptr<const Snapshot> make_snapshot(const WorldShape& shape) {
     service.group_count = shape.groups;
     service.counter = i;
     service.protocol = kProtoTcp;
+    service.sticky = shape.sticky;
+    service.elephant_window_packets = shape.elephant_pps / Flow::kWindowsPerSecond;
     entries.push_back({Prefix::host(service_vip(shape.v6, i)), kProtoTcp, kServicePort, i});
   }
   tables->service_table = ServiceTable(entries);

@@ -17,9 +17,13 @@ namespace sluice::bench {
 struct WorldShape {
   unsigned flows = 100'000;
   unsigned dips = 1'000;
-  unsigned groups = 1;    // the DIPs are spread over them evenly
-  unsigned services = 1;  // further ones on other VIPs, which no packet asks for
-  bool v6 = false;        // clients, VIP, MUX and DIPs
+  unsigned groups = 1;        // the DIPs are spread over them evenly
+  unsigned services = 1;      // further ones on other VIPs, which no packet asks for
+  bool sticky = false;        // a flow table in each group, of `flows` entries
+  double moved = 0;           // share of the slots that a transition under way moves
+  unsigned elephant_pps = 0;  // from which rate on; 0 = never
+  std::uint8_t owner = 0;     // index of the worker that all groups belong to
+  bool v6 = false;            // clients, VIP, MUX and DIPs
   std::uint32_t seed = 4711;
 };
 
@@ -34,6 +38,14 @@ struct Frame {
 
 // Ethernet, IP and TCP with the ACK bit, right checksums, one frame for each flow, in random order.
 std::vector<Frame> make_frames(const WorldShape& shape);
+
+// The client of flow number `n` (IPv4), and its port: distinct for all numbers below 2^38.
+IpAddress client_of(std::uint64_t n);
+inline std::uint16_t client_port_of(std::uint64_t n) {
+  return static_cast<std::uint16_t>(1'024 + (n >> 22) % 60'000);
+}
+// One frame of flow number `n`; a SYN, or a packet with the ACK bit.
+Frame make_frame(std::uint64_t n, bool syn);
 
 // A classic capture (microsecond pcap) of them; throws std::runtime_error when it cannot be written.
 void write_capture(const std::string& path, const std::vector<Frame>& frames);

@@ -22,9 +22,12 @@ def device(capture):
     return f"net_pcap0,rx_pcap={capture},infinite_rx=1"
 
 
-def eal(cpus):
-    """Lcore 0 for control on the first of `cpus`, the worker as lcore 1 on the second."""
-    return ["--in-memory", "--no-pci", "--log-level=error", f"--lcores=0@{cpus[0]},1@{cpus[1]}"]
+def eal(cpus, workers=1):
+    """Lcore 0 for control on the first of `cpus`, the worker as lcore 1 on the last; a second one on another, which it
+    shares with control where there is no third."""
+    second = cpus[1:-1][-1] if len(cpus) > 2 else cpus[0]
+    lcores = f"0@{cpus[0]},1@{cpus[-1]}" + (f",2@{second}" if workers == 2 else "")
+    return ["--in-memory", "--no-pci", "--log-level=error", f"--lcores={lcores}"]
 
 
 def worker_cpu_ns(pid):
