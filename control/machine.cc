@@ -59,22 +59,27 @@ Machine::Eal::~Eal() {
   io::stop_eal();
 }
 
-Machine::Machine(const config::Dataplane& dataplane, const HashKey& hash_key)
+Machine::Machine(const config::Dataplane& dataplane, const std::function<HashKey()>& hash_key)
     : dataplane_(dataplane), eal_(dataplane_) {
-  open_ports(hash_key);
+  make_buffers();
+  open_ports(hash_key());
   for (std::size_t i = 0; i < dataplane_.workers.size(); ++i) bells_.push_back(std::make_unique<Bell>());
   make_kernel_path();
   make_rings();
 }
 
-void Machine::open_ports(const HashKey& hash_key) {
-  const auto workers = static_cast<std::uint16_t>(dataplane_.workers.size());
-  const auto rx_wanted = static_cast<std::uint16_t>(tier1_workers(dataplane_));
+void Machine::make_buffers() {
+  const auto workers = static_cast<unsigned>(dataplane_.workers.size());
   std::uint16_t mtu = 0;
   for (const config::Port& port : dataplane_.ports) mtu = std::max(mtu, port.mtu);
   const auto queues = static_cast<unsigned>(dataplane_.ports.size()) * workers;
   pool_ = std::make_unique<io::PacketPool>(
       dataplane_.buffers ? dataplane_.buffers : io::buffers_for(queues, queues, workers), mtu);
+}
+
+void Machine::open_ports(const HashKey& hash_key) {
+  const auto workers = static_cast<std::uint16_t>(dataplane_.workers.size());
+  const auto rx_wanted = static_cast<std::uint16_t>(tier1_workers(dataplane_));
   for (const config::Port& port : dataplane_.ports) {
     const io::PortSettings settings{.name = port.name,
                                     .device = port.device,
@@ -314,6 +319,14 @@ FlowObserver Machine::observer(unsigned worker) const {
   return {counters_[worker].get(), [](void* context, const Flow& flow, FlowGone) noexcept {
             static_cast<WorkerCounters*>(context)->target_flows[flow.target].subtract(1);
           }};
+}
+
+void Machine::count_flows(unsigned worker, std::uint32_t target, std::uint64_t flows) {
+  counters_[worker]->target_flows[target].add(flows);
+}
+
+std::uint32_t Machine::flow_clock() {
+  return static_cast<std::uint32_t>(rte_rdtsc() / (rte_get_tsc_hz() / FlowClock::kTicksPerSecond));
 }
 
 }  // namespace sluice

@@ -34,9 +34,9 @@ using HashKey = std::array<std::uint8_t, 40>;
 
 class Machine {
  public:
-  // Starts EAL, opens the ports and makes the TAPs; no packet flows yet. Throws std::runtime_error with one
-  // sentence that names the remedy.
-  Machine(const config::Dataplane& dataplane, const HashKey& hash_key);
+  // Starts EAL and makes the packet buffers, asks for the hash key, then opens the ports and makes the TAPs;
+  // no packet flows yet. Throws std::runtime_error with one sentence that names the remedy.
+  Machine(const config::Dataplane& dataplane, const std::function<HashKey()>& hash_key);
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -65,6 +65,9 @@ class Machine {
   [[nodiscard]] std::size_t workers() const { return dataplane_.workers.size(); }
   // Who is told of flows that leave a table which this worker owns: its counters of flows by target.
   [[nodiscard]] FlowObserver observer(unsigned worker) const;
+  // Before start(): this worker has so many flows more that go to this target.
+  void count_flows(unsigned worker, std::uint32_t target, std::uint64_t flows);
+  [[nodiscard]] static std::uint32_t flow_clock();  // FlowClock, as the workers read it
 
  private:
   struct Outbox {
@@ -73,6 +76,7 @@ class Machine {
   };
   struct Question;
 
+  void make_buffers();
   void open_ports(const HashKey& hash_key);
   void make_kernel_path();
   void make_rings();

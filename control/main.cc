@@ -28,6 +28,8 @@
 #include "control/maps/live.h"
 #include "control/metrics/http.h"
 #include "control/neighbor/kernel.h"
+#include "control/restart/restart.h"
+#include "control/restart/take_over.h"
 #include "control/route/announcer.h"
 #include "control/route/facts.h"
 #include "control/rpc/appliance.h"
@@ -44,6 +46,7 @@ constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
 
 struct Arguments {
   std::string config_file;
+  bool take_over = false;
   bool check = false;
 };
 
@@ -54,10 +57,13 @@ std::optional<config::Model> read_configuration(const std::string& file) {
   return std::move(result.model);
 }
 
-HashKey hash_key_of(const config::Dataplane& dataplane) {
+// The configured key, or the one that ran before a restart, or a random one.
+HashKey hash_key_of(const config::Dataplane& dataplane, const std::optional<HashKey>& before) {
   HashKey key;
   if (dataplane.hash_key.size() == key.size()) {
     std::ranges::copy(dataplane.hash_key, key.begin());
+  } else if (before) {
+    key = *before;
   } else if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
     throw std::runtime_error("the kernel gives no random numbers for the hash key; set dataplane.hash_key");
   }
@@ -86,9 +92,8 @@ void warn(const std::string& sentence) {
 // The running appliance; its members are made in the order of the packet's way.
 class Sluiced {
  public:
-  Sluiced(const config::Model& model, std::string config_file)
-      : key_(hash_key_of(model.dataplane)),
-        machine_(model.dataplane, key_),
+  Sluiced(const config::Model& model, std::string config_file, bool take_over)
+      : machine_(model.dataplane, [&] { return receive(model, take_over); }),
         kernel_(make_kernel_tables(model.dataplane)),
         live_(model, surroundings(model)),
         data_path_(make_data_path()),
@@ -99,7 +104,7 @@ class Sluiced {
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
     configure_interfaces();
-    machine_.start(live_.first_snapshot());
+    machine_.start(go_on());
     live_.publish_through(machine_.publisher());
     live_.on_change([this] { changed(); });
     machine_.register_writers(totals_);
@@ -117,8 +122,9 @@ class Sluiced {
     wait_for_reload(reload);
     io_.run();
     spdlog::info("stopping: finishing what has come in");
-    server_.reset();
     machine_.stop();
+    leave_state();
+    server_.reset();
     log_balance();
     return kDone;
   }
@@ -273,6 +279,9 @@ class Sluiced {
     options.report = [this](const std::string& service, const std::string& dip,
                             const health::Report& report) { load_.report(service, dip, report); };
     options.data_path = data_path_;
+    options.was_down = [this](const std::string& service, const std::string& dip) {
+      return !live_.healthy(service, dip);
+    };
     return std::make_unique<health::Monitor>(
         io_,
         [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
@@ -299,6 +308,7 @@ class Sluiced {
     appliance_.ports = machine_.port_facts();
     appliance_.workers = machine_.worker_facts();
     appliance_.hash_key_id = hex(derive_secret(key_, "key id")).substr(0, 8);
+    appliance_.restart = predecessor_.outcome();
     appliance_.buffers = machine_.buffers();
     appliance_.free_buffers = [this] { return machine_.free_buffers(); };
     appliance_.tsc_hz = Machine::tsc_hz();
@@ -312,6 +322,43 @@ class Sluiced {
     appliance_.apply = [this](config::Model next, const maps::ChangeOptions& options) {
       return apply(next, options);
     };
+  }
+
+  // The process before is gone from here on. What it left decides about the key, if the file does not.
+  HashKey receive(const config::Model& model, bool take_over) {
+    if (take_over && !restart::ask_to_leave(model.control.socket))
+      spdlog::warn("nobody is there to take over from");
+    predecessor_ = restart::Predecessor(restart::state_path(model), model);
+    return key_ = hash_key_of(model.dataplane, predecessor_.key());
+  }
+
+  // Goes on where the process before stopped.
+  std::unique_ptr<const Snapshot> go_on() {
+    predecessor_.resume(live_);
+    std::unique_ptr<const Snapshot> first = live_.first_snapshot();
+    predecessor_.restore_flows(live_, *first, key_, Machine::flow_clock(),
+                               [this](unsigned worker, std::uint32_t target, std::uint64_t flows) {
+                                 machine_.count_flows(worker, target, flows);
+                               });
+    const restart::Outcome& outcome = predecessor_.outcome();
+    const bool whole = outcome.kind != restart::Outcome::Kind::kRefused && outcome.tables_refused == 0;
+    if (const std::string what = predecessor_.sentence(); !what.empty()) {
+      spdlog::log(whole && outcome.why.empty() ? spdlog::level::info : spdlog::level::warn, "{}", what);
+    }
+    return first;
+  }
+
+  void leave_state() {
+    const std::string path = restart::state_path(live_.model());
+    if (path.empty()) return;
+    try {
+      const restart::Left left = restart::leave(path, live_, key_, Machine::flow_clock());
+      if (!left.why.empty()) spdlog::error("no flow table is left to the next process: {}", left.why);
+      spdlog::info("left {} flows to the next process: {} bytes in {} ms", left.flows, left.bytes,
+                   left.took.count());
+    } catch (const restart::Refused& refused) {
+      spdlog::error("nothing is left to the next process: {}", refused.what());
+    }
   }
 
   // Diff, then apply: commands and reloads are one path.
@@ -405,8 +452,8 @@ class Sluiced {
     for (const std::string& remark : machine_.remarks()) spdlog::warn("{}", remark);
     for (const std::string& sentence : live_.unreachable()) spdlog::warn("{}", sentence);
     if (dataplane().hash_key.empty()) {
-      spdlog::info("hash key {} was made at random; other MUXes of this VIP need the same one in hash_key",
-                   appliance_.hash_key_id);
+      spdlog::info("hash key {} was made at random{}; other MUXes of this VIP need the same one in hash_key",
+                   appliance_.hash_key_id, predecessor_.key() ? " before the restart" : "");
     }
     health_->configure(live_.model().services);
     announcer_->configure(live_.model());
@@ -447,6 +494,7 @@ class Sluiced {
   static constexpr std::chrono::milliseconds kReadyPoll{100};
 
   boost::asio::io_context io_;
+  restart::Predecessor predecessor_;
   HashKey key_;
   Machine machine_;
   std::unique_ptr<neighbor::KernelTables> kernel_;
@@ -476,7 +524,7 @@ int run(const Arguments& arguments) {
   if (arguments.check) return kDone;
   start_log(model->control.log_level);
   try {
-    Sluiced sluiced(*model, arguments.config_file);
+    Sluiced sluiced(*model, arguments.config_file, arguments.take_over);
     return sluiced.run();
   } catch (const std::exception& failure) {
     spdlog::critical("{}", failure.what());
@@ -493,6 +541,8 @@ int main(int argc, char** argv) {
   CLI::App app("sluiced: a load balancer on DPDK", "sluiced");
   app.add_option("-c,--config", arguments.config_file, "configuration file")->required();
   app.add_flag("--check", arguments.check, "parse and validate the file, touch no port, and exit");
+  app.add_flag("--take-over", arguments.take_over,
+               "get ready beside the sluiced that runs, then stop it and go on in its place");
   app.set_version_flag("--version", SLUICE_VERSION);
   try {
     app.parse(argc, argv);

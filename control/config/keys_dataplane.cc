@@ -29,6 +29,11 @@ const Section<Control>& control_keys() {
           with_rule(text("metrics", &Control::metrics, "ADDRESS:PORT",
                          "Where Prometheus fetches `/metrics`: ADDRESS:PORT. Empty: nowhere."),
                     [](const Control& c) { return rules::endpoint("metrics", c.metrics); }),
+          with_rule(text("state_file", &Control::state_file, "an absolute path, auto, or nothing",
+                         "Where a process that stops leaves its state to the next, so that a restart breaks "
+                         "no flow; on a tmpfs. `auto`: the socket's path and `.state`, but nowhere when a "
+                         "port reads a capture file. Empty: nowhere."),
+                    [](const Control& c) { return rules::state_file("state_file", c.state_file); }),
           with_rule(text("log_level", &Control::log_level, "a log level",
                          "How much goes to stderr: trace, debug, info, warn or error."),
                     [](const Control& c) {

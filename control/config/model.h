@@ -22,6 +22,7 @@ namespace limits {
 inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20, kIips = 256;
 }
 
+inline constexpr char kBesideTheSocket[] = "auto";  // Control::state_file
 enum class OnStall : std::uint8_t { kExit, kAbort, kLog };
 
 struct Control {
@@ -30,6 +31,7 @@ struct Control {
   unsigned socket_mode = 0660;
   std::string admin_group;         // who, besides root, may change; "" = nobody else
   std::string metrics;             // ADDRESS:PORT; "" = no endpoint
+  std::string state_file = kBesideTheSocket;  // for the next process; "" = none
   std::string log_level = "info";  // trace, debug, info, warn, error
   std::vector<std::string> fence_command =
       {};  // what is run when somebody else defends an IIP (A6); no shell

@@ -6,6 +6,7 @@
 
 #include "control/config/address_port.h"
 #include "control/config/key.h"
+#include "control/config/model.h"
 
 namespace sluice::config::rules {
 namespace {
@@ -65,6 +66,14 @@ std::string socket_path(std::string_view key, const std::string& value) {
   if (value.size() > 107)
     return std::string(key) + " is " + std::to_string(value.size()) +
            " bytes long; write a path of at most 107";
+  return plain(key, value, false);
+}
+
+std::string state_file(std::string_view key, const std::string& value) {
+  if (value.empty() || value == kBesideTheSocket) return {};
+  if (!value.starts_with('/') || value.ends_with('/'))
+    return equals(key, value) +
+           " is not the path of a file; write one that begins with / and ends with a name, \"auto\", or \"\"";
   return plain(key, value, false);
 }
 

@@ -20,6 +20,8 @@ std::string plain(std::string_view key, const std::string& value, bool may_be_em
 std::string one_word(std::string_view key, const std::string& value);
 // A path that fits into sockaddr_un (unix(7): 108 bytes with the final zero).
 std::string socket_path(std::string_view key, const std::string& value);
+// "", "auto", or the absolute path of a file.
+std::string state_file(std::string_view key, const std::string& value);
 // "" or ADDRESS:PORT.
 std::string endpoint(std::string_view key, const std::string& value);
 // "" or a name that the kernel takes for an interface (IFNAMSIZ 16, dev_valid_name in net/core/dev.c).

@@ -42,8 +42,9 @@ Machine::Machine(const Policy& policy, State initial, TimePoint now)
     : policy_(policy),
       state_(initial),
       since_(now),
-      why_(initial == State::kUp ? "not probed yet, counts as up until it fails"
-                                 : "not probed yet, gets nothing before it answers") {}
+      why_(initial == State::kUp     ? "not probed yet, counts as up until it fails"
+           : initial == State::kDown ? "down since before the restart"
+                                     : "not probed yet, gets nothing before it answers") {}
 
 std::string Machine::why() const {
   if (!suspect()) return why_;

@@ -233,11 +233,13 @@ void Monitor::State::add(Watch& watch, const std::string& dip, const Policy& pol
     return;
   }
   const bool joins = !first_ && !watch.known.contains(dip);
-  const health::State state = joins ? health::State::kJoining : health::State::kUp;
+  const bool down = first_ && options_.was_down && options_.was_down(watch.name, dip);
+  const health::State state = joins  ? health::State::kJoining
+                              : down ? health::State::kDown
+                                     : health::State::kUp;
   member = std::make_unique<Member>(watch, dip, policy, state, Clock::now());
-  if (!joins) {
-    ++watch.sure;
-  } else {
+  watch.sure += member->sure();
+  if (joins) {
     said_.push_back({watch.name, dip, false, member->machine.why()});
   }
   attach(*member, spec);

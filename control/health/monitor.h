@@ -38,6 +38,8 @@ struct Options {
   std::shared_ptr<DataPath> data_path = nullptr;
   // A sentence for the log: panic begins, panic ends.
   std::function<void(const std::string&)> log = {};
+  // Was this DIP down when the process before this one stopped? Then it begins so, and not as up.
+  std::function<bool(const std::string& service, const std::string& dip)> was_down = {};
   // What an agent said; only for services of type agent and agent-check.
   std::function<void(const std::string& service, const std::string& dip, const Report&)> report = {};
 };

@@ -149,7 +149,45 @@ void Live::count_broken(const std::map<std::uint32_t, std::uint64_t>& flows, boo
   }
 }
 
+Live::Past Live::past() const {
+  Past past{.model = effective_, .history = history_, .before = {}};
+  for (const auto& [name, entry] : before_) past.before[name] = entry.service;
+  return past;
+}
+
+void Live::resume(Past past) {
+  history_ = std::move(past.history);
+  for (const config::Service& service : past.model.services) past.before.try_emplace(service.name, service);
+  begin_changes(history_, past.model, effective_, Clock::now(), {});
+  // Nobody probes these any more, so nobody would find them up.
+  for (const config::Service& service : effective_.services) {
+    if (service.health.type == config::HealthType::kNone) history_.down.erase(service.name);
+  }
+  forget_left(history_, effective_);
+  for (const MapKey& key : history_.transitions.groups()) {
+    const auto service = past.before.find(key.service);
+    if (service == past.before.end()) continue;
+    Before& entry = before_.try_emplace(key.service, Before{service->second, {}}).first->second;
+    entry.until = std::max(entry.until, *history_.transitions.deadline(key));
+  }
+}
+
+void Live::lost_flows_of(const std::string& service) {
+  for (const MapKey& key : history_.transitions.groups()) {
+    if (key.service != service) continue;
+    history_.transitions.last_until_deadline(key);
+    lost_flows_.insert(service);
+  }
+}
+
 std::unique_ptr<const Snapshot> Live::first_snapshot() {
+  try {
+    return build(effective_);
+  } catch (const std::length_error&) {
+    if (history_.transitions.empty()) throw;
+  }
+  history_ = {};
+  before_.clear();
   return build(effective_);
 }
 
@@ -236,6 +274,10 @@ std::optional<std::string> Live::bring_into_force(config::Model next, Loads load
 
 // What is over cannot be taken back.
 void Live::forget_before(Clock::time_point now) {
+  std::erase_if(lost_flows_, [&](const std::string& service) {
+    return std::ranges::none_of(history_.transitions.groups(),
+                                [&](const MapKey& key) { return key.service == service; });
+  });
   std::erase_if(before_, [&](const auto& entry) {
     return entry.second.until <= now ||
            std::ranges::none_of(history_.transitions.groups(),
@@ -349,6 +391,7 @@ void Live::tick(Clock::time_point now) {
   const auto empty = [&](const MapKey& group, const std::string& dip, const Transitions::Leaving& leaving) {
     const config::Service* service = find(effective_, group.service);
     if (!service || group.group.empty() || now - leaving.since < kSettled) return false;
+    if (lost_flows_.contains(group.service)) return false;
     // Without flow tables nobody here knows how many are left; the server does.
     if (service->stickiness == config::Stickiness::kFlow && flows_of(group, dip) == 0) return true;
     return around_.agent_says_empty && around_.agent_says_empty(group.service, dip);
@@ -532,7 +575,7 @@ std::vector<Live::Table> Live::tables_of(const std::string& service) const {
     const std::string& name = directory_.services[group.service].name;
     if (!service.empty() && name != service) continue;
     const auto at = states_.find({name, group.name});
-    if (at != states_.end()) tables.push_back({at->second.state, group.name});
+    if (at != states_.end()) tables.push_back({at->second.state, name, group.name});
   }
   return tables;
 }

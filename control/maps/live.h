@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,22 @@ class Live {
 
   Live(config::Model model, Surroundings surroundings);
 
-  // The first snapshot, before there is a publisher; afterwards every change is published through it.
+  // What the next process needs to go on where this one stops (F4, docs/restart.md).
+  struct Past {
+    config::Model model;
+    History history;
+    std::map<std::string, config::Service> before;  // by service: as it was before its transitions
+  };
+  [[nodiscard]] Past past() const;
+  // Goes on from there, before first_snapshot(): where our model differs from the one that ran last, that is
+  // a change like any other, by a transition.
+  void resume(Past past);
+  // The flows of this service's tables were lost: they follow the maps, so its transitions under way last
+  // until their deadlines, since nobody can tell when the last such flow has gone.
+  void lost_flows_of(const std::string& service);
+
+  // The first snapshot, before there is a publisher; afterwards every change is published through it. A past
+  // that does not fit our bounds is forgotten.
   std::unique_ptr<const Snapshot> first_snapshot();
   void publish_through(Publisher& publisher) { publisher_ = &publisher; }
   // Called after each publication: what follows the DIPs (watching next hops, health) hooks in here.
@@ -65,6 +81,10 @@ class Live {
   void refresh();
   // A DIP died or came back (A8). Nothing happens when that is known.
   void set_health(const std::string& service, const std::string& dip, bool healthy);
+
+  [[nodiscard]] bool healthy(const std::string& service, const std::string& dip) const {
+    return history_.healthy(service, dip);
+  }
 
   // Ends what is over; called every second or so.
   void tick(Clock::time_point now);
@@ -116,7 +136,7 @@ class Live {
   // The flow tables of a service's groups, or with "" of all; each one's keeper may be asked about it.
   struct Table {
     std::shared_ptr<GroupState> state;
-    std::string group;
+    std::string service, group;
   };
   [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const;
 
@@ -155,6 +175,7 @@ class Live {
   Surroundings around_;
   History history_;
   std::map<std::string, Before> before_;  // by service: as it was before the operator's transitions
+  std::set<std::string> lost_flows_;      // services in transition whose tables do not know all flows
   struct Owned {
     std::shared_ptr<GroupState> state;
     unsigned owner = 0;

@@ -31,11 +31,6 @@ bool needs_maps(const config::Service& service) {
   return service.stickiness != config::Stickiness::kFlow;
 }
 
-// The same VIP: flows of the one are flows of the other.
-bool same_face(const config::Service& a, const config::Service& b) {
-  return a.vip == b.vip && a.protocol == b.protocol && a.port == b.port;
-}
-
 const config::Service* find(const config::Model& model, const std::string& name) {
   const auto at = std::ranges::find(model.services, name, &config::Service::name);
   return at == model.services.end() ? nullptr : &*at;
@@ -157,6 +152,10 @@ PlannedGroup plan_group(const config::Service& service, const config::Group& gro
 std::string_view to_word(DipState state) {
   static constexpr std::string_view kWords[] = {"up", "down", "draining", "joining"};
   return kWords[static_cast<unsigned>(state)];
+}
+
+bool same_face(const config::Service& a, const config::Service& b) {
+  return a.vip == b.vip && a.protocol == b.protocol && a.port == b.port;
 }
 
 bool PlannedGroup::up() const {

@@ -65,6 +65,9 @@ struct History {
   [[nodiscard]] bool healthy(const std::string& service, const std::string& dip) const;
 };
 
+// The same VIP, protocol and port: flows of the one are flows of the other.
+bool same_face(const config::Service& a, const config::Service& b);
+
 std::string dip_name(const config::Dip& dip);
 // Tier 1's share of a group: its own weight, or the sum of its DIPs'.
 std::uint32_t weight_of(const config::Group& group);

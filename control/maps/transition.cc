@@ -32,6 +32,12 @@ void Transitions::died(const MapKey& group, const std::string& member) {
   if (const auto at = groups_.find(group); at != groups_.end()) take_out(at->second, member);
 }
 
+void Transitions::last_until_deadline(const MapKey& group) {
+  const auto at = groups_.find(group);
+  if (at == groups_.end()) return;
+  for (Change& change : at->second.changes) change.until_deadline = true;
+}
+
 std::map<std::string, Transitions::Leaving> Transitions::leaving(const MapKey& group,
                                                                  const Members& current) const {
   std::map<std::string, Leaving> all;

@@ -29,6 +29,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/config/model.h"
@@ -72,6 +73,10 @@ class Transitions {
   };
   // Has this leaving DIP no flow left?
   using Empty = std::function<bool(const MapKey&, const std::string&, const Leaving&)>;
+  struct History {                // of one map
+    std::vector<Change> changes;  // oldest first
+    std::set<std::string> gone;
+  };
   // Does no flow rely on a remembered map of this one?
   using Settled = std::function<bool(const MapKey&)>;
   // The members of the newest map.
@@ -87,6 +92,9 @@ class Transitions {
   void skip(const MapKey& group, const std::string& dip);
   // The group is gone: so is its history.
   void forget(const MapKey& group) { groups_.erase(group); }
+  // Flows of these maps may be in no table: whatever seems empty, all changes so far last until their
+  // deadline.
+  void last_until_deadline(const MapKey& group);
 
   // Ends what is over. Every group named in the answer needs new maps.
   std::vector<Ended> tick(Clock::time_point now, const Empty& empty, const Current& current,
@@ -106,11 +114,13 @@ class Transitions {
   [[nodiscard]] std::vector<MapKey> groups() const;
   [[nodiscard]] bool empty() const { return groups_.empty(); }
 
+  // All that is remembered, and its way back in the next process (F4).
+  [[nodiscard]] const std::map<MapKey, History>& all() const { return groups_; }
+  void resume(const MapKey& group, History history) {
+    if (!history.changes.empty()) groups_[group] = std::move(history);
+  }
+
  private:
-  struct History {
-    std::vector<Change> changes;  // oldest first
-    std::set<std::string> gone;
-  };
   // Changes at the front that are over: by time, or because all that they took out is gone.
   static void take_out(History& history, const std::string& member);
   static std::size_t over(const History& history, const Members& current, Clock::time_point now,

@@ -18,6 +18,7 @@
 #include "control/maps/live.h"
 #include "control/metrics/rates.h"
 #include "control/metrics/totals.h"
+#include "control/restart/outcome.h"
 #include "control/rpc/router.h"
 #include "dataplane/door/counters.h"
 #include "dataplane/door/exchange.h"
@@ -46,6 +47,7 @@ struct Appliance {
   std::vector<PortFacts> ports = {};
   std::vector<WorkerFacts> workers = {};
   std::string config_file = {};
+  restart::Outcome restart = {};  // what the process before left to this one
   std::string hash_key_id = {};  // tells keys apart without telling the key
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   bool ready = false;

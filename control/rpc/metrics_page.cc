@@ -139,6 +139,20 @@ void write_probes(metrics::Text& text, const Appliance& appliance) {
   text.sample({}, probes.bytes);
 }
 
+void write_restart(metrics::Text& text, const restart::Outcome& outcome) {
+  text.gauge("sluice_restart_refused", "1 when the state that the process before left was refused.");
+  text.sample({}, outcome.kind == restart::Outcome::Kind::kRefused ? 1 : 0);
+  text.gauge("sluice_restart_tables_refused", "Flow tables of the process before that could not be read.");
+  text.sample({}, outcome.tables_refused);
+  text.gauge("sluice_restart_flows", "Flows that the process before left, by what became of them.");
+  const auto flows = [&](const char* fate, std::uint64_t number) { text.sample({{"fate", fate}}, number); };
+  flows("taken", outcome.flows.taken);
+  flows("expired", outcome.flows.expired);
+  flows("gone", outcome.flows.gone);
+  flows("no-room", outcome.flows.no_room);
+  flows("wrong", outcome.flows.wrong);
+}
+
 }  // namespace
 
 std::string render_metrics(const Appliance& appliance) {
@@ -153,6 +167,7 @@ std::string render_metrics(const Appliance& appliance) {
   write_dips(text, appliance);
   write_workers(text, appliance);
   write_probes(text, appliance);
+  write_restart(text, appliance.restart);
   return text.take();
 }
 

@@ -6,6 +6,22 @@ namespace sluice::rpc {
 
 using nlohmann::json;
 
+namespace {
+
+json restart_json(const restart::Outcome& outcome) {
+  if (outcome.kind == restart::Outcome::Kind::kNothing) return "nothing to take over";
+  if (outcome.kind == restart::Outcome::Kind::kRefused) return outcome.why;
+  json out = {{"from_version", outcome.program},    {"away_ms", outcome.away.count()},
+              {"flows", outcome.flows.taken},       {"flows_expired", outcome.flows.expired},
+              {"flows_gone", outcome.flows.gone},   {"flows_no_room", outcome.flows.no_room},
+              {"flows_wrong", outcome.flows.wrong}, {"tables_refused", outcome.tables_refused},
+              {"transitions", outcome.transitions}};
+  if (!outcome.why.empty()) out["refused"] = outcome.why;
+  return out;
+}
+
+}  // namespace
+
 void add_status(Router& router, Appliance& appliance) {
   router.add(
       {.name = "status",
@@ -32,6 +48,7 @@ void add_status(Router& router, Appliance& appliance) {
                      {"generation", appliance.live.generation()},
                      {"services", appliance.live.model().services.size()},
                      {"unreachable", appliance.live.unreachable()},
+                     {"restart", restart_json(appliance.restart)},
                      {"memory", {{"buffers", appliance.buffers}, {"free_buffers", appliance.free_buffers()}}},
                      {"ports", ports},
                      {"workers", workers}};

@@ -152,9 +152,7 @@ FlowTable::Opened FlowStore<Key>::insert(const FlowKey& key, std::uint64_t hash,
     if (!expired(entries_[there].flow, now)) return {&entries_[there].flow, false};
     remove(there, FlowGone::kExpired);
   }
-  const Flow::Kind kind = key.protocol == kProtoTcp || key.protocol == kProtoSctp ? Flow::Kind::kHandshake
-                          : key.protocol == kProtoUdp                             ? Flow::Kind::kUdp
-                                                                                  : Flow::Kind::kOther;
+  const Flow::Kind kind = kind_of(key.protocol);
   const unsigned list = kind == Flow::Kind::kHandshake ? 0 : 1;
   if (!room_in_probation(list, now)) return ++counters_.untracked_probation, FlowTable::Opened{};
   if (!room_for_entry(now)) return ++counters_.untracked_table, FlowTable::Opened{};
@@ -163,19 +161,12 @@ FlowTable::Opened FlowStore<Key>::insert(const FlowKey& key, std::uint64_t hash,
   if (!placed.done && room_in_buckets(spot, now)) [[unlikely]]
     placed = index_.add(spot, index);
   if (!placed.done) [[unlikely]] {
-    entries_[index].flow.target = free_;
-    free_ = index;
+    give_back_entry(index);
     return ++counters_.untracked_bucket, FlowTable::Opened{};
   }
-  Entry& entry = entries_[index];
-  entry.key = narrow;
-  Flow& flow = entry.flow;
-  flow = Flow{};
+  Flow& flow = enter(index, narrow, key.protocol, kind, placed);
   flow.target = target;
-  flow.protocol_ = key.protocol;
   flow.seen_ = now;
-  flow.place_ = static_cast<std::uint32_t>(kind) << Flow::kKindShift | (placed.second ? Flow::kSecond : 0) |
-                (Key::kIsV6 ? Flow::kV6 : 0) | placed.bucket << Flow::kBucketShift;
   enter_probation(flow, list);
   ++size_;
   ++counters_.opened;
@@ -362,11 +353,7 @@ template <typename Key>
 Flow* FlowStore<Key>::at(std::uint32_t index, FlowKey& key) noexcept {
   Entry& entry = entries_[index];
   if (entry.flow.state() == FlowState::kFree) return nullptr;
-  key = entry.key.wide();
-  const auto ports = std::bit_cast<PortPair>(entry.key.ports);
-  key.source_port = ports.source;
-  key.destination_port = ports.destination;
-  key.protocol = entry.flow.protocol_;
+  key = wide(entry.key, entry.flow.protocol_);
   return &entry.flow;
 }
 

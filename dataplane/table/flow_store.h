@@ -6,12 +6,16 @@
 
 #include <rte_prefetch.h>
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "dataplane/table/flow_index.h"
 #include "dataplane/table/flow_table.h"
 #include "dataplane/table/probation_list.h"
+#include "dataplane/wire/headers.h"
 
 namespace sluice {
 
@@ -83,6 +87,10 @@ class FlowStore {
   Aged age(std::uint32_t now, std::uint32_t budget) noexcept;
   Flow* at(std::uint32_t index, FlowKey& key) noexcept;
 
+  // flow_record.cc
+  std::size_t pack(FlowPackCursor& cursor, std::span<std::byte> out, std::uint32_t now) const;
+  FlowsRestored restore(std::span<const std::byte> records, const FlowRestoring& how);
+
   void set_timeouts(const FlowTimeouts& timeouts);
   void set_observer(FlowObserver observer) { observer_ = observer; }
 
@@ -114,6 +122,18 @@ class FlowStore {
     const auto offset = reinterpret_cast<const char*>(&flow) - reinterpret_cast<const char*>(entries_);
     return static_cast<std::uint32_t>(static_cast<std::size_t>(offset) / sizeof(Entry));
   }
+  static Flow::Kind kind_of(std::uint8_t protocol) {
+    if (protocol == kProtoTcp || protocol == kProtoSctp) return Flow::Kind::kHandshake;
+    return protocol == kProtoUdp ? Flow::Kind::kUdp : Flow::Kind::kOther;
+  }
+  static FlowKey wide(const Key& key, std::uint8_t protocol) {
+    FlowKey wide = key.wide();
+    const auto ports = std::bit_cast<PortPair>(key.ports);
+    wide.source_port = ports.source;
+    wide.destination_port = ports.destination;
+    wide.protocol = protocol;
+    return wide;
+  }
   static unsigned list_of(const Flow& flow) { return flow.kind() == Flow::Kind::kHandshake ? 0 : 1; }
 
   bool room_in_probation(unsigned list, std::uint32_t now) noexcept;
@@ -124,6 +144,24 @@ class FlowStore {
   bool evict(const Victim& victim) noexcept;
 
   std::uint32_t take_entry() noexcept;
+  void give_back_entry(std::uint32_t index) noexcept {
+    entries_[index].flow.target = free_;
+    free_ = index;
+  }
+  // Writes the entry of a flow that has its place in the index; its state is the caller's to set.
+  Flow& enter(std::uint32_t index, const Key& key, std::uint8_t protocol, Flow::Kind kind,
+              const FlowIndex::Placed& placed) noexcept {
+    entries_[index].key = key;
+    Flow& flow = entries_[index].flow;
+    flow = Flow{};
+    flow.protocol_ = protocol;
+    flow.place_ = static_cast<std::uint32_t>(kind) << Flow::kKindShift | (placed.second ? Flow::kSecond : 0) |
+                  (Key::kIsV6 ? Flow::kV6 : 0) | placed.bucket << Flow::kBucketShift;
+    return flow;
+  }
+  bool next_to_pack(FlowPackCursor& cursor, std::uint32_t& index) const;
+  void restore_one(const FlowRecord<Key>& record, const FlowKey& key, std::uint64_t hash,
+                   const FlowRestoring& how, FlowsRestored& sum);
   void enter_probation(Flow& flow, unsigned list) noexcept;
   void leave_probation(Flow& flow, FlowState state) noexcept;
   void remove(std::uint32_t index, FlowGone why) noexcept;

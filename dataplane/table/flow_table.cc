@@ -54,9 +54,9 @@ void judge(const FlowTable::Limits& limits) {
 
 FlowCounters& FlowCounters::operator+=(const FlowCounters& other) {
   for (const auto field :
-       {&FlowCounters::opened, &FlowCounters::reopened, &FlowCounters::expired, &FlowCounters::erased,
-        &FlowCounters::evicted_probation, &FlowCounters::evicted_closing, &FlowCounters::evicted_idle,
-        &FlowCounters::untracked_probation, &FlowCounters::untracked_table,
+       {&FlowCounters::opened, &FlowCounters::reopened, &FlowCounters::restored, &FlowCounters::expired,
+        &FlowCounters::erased, &FlowCounters::evicted_probation, &FlowCounters::evicted_closing,
+        &FlowCounters::evicted_idle, &FlowCounters::untracked_probation, &FlowCounters::untracked_table,
         &FlowCounters::untracked_bucket}) {
     this->*field += other.*field;
   }
@@ -162,6 +162,20 @@ std::uint64_t FlowTable::next(std::uint64_t cursor) const noexcept {
   if (cursor & kV6Cursor) return v6_ && index < v6_->span() ? kV6Cursor | index : kEnd;
   if (v4_ && index < v4_->span()) return index;
   return v6_ ? kV6Cursor : kEnd;
+}
+
+std::size_t FlowTable::pack(FlowFamily family, FlowPackCursor& cursor, std::span<std::byte> out,
+                            std::uint32_t now) const {
+  if (family == FlowFamily::kV4) return v4_ ? v4_->pack(cursor, out, now) : 0;
+  return v6_ ? v6_->pack(cursor, out, now) : 0;
+}
+
+FlowsRestored FlowTable::restore(FlowFamily family, std::span<const std::byte> records,
+                                 const FlowRestoring& how) {
+  if (family == FlowFamily::kV4 && v4_) return v4_->restore(records, how);
+  if (family == FlowFamily::kV6 && v6_) return v6_->restore(records, how);
+  const std::size_t each = family == FlowFamily::kV4 ? kFlowRecordBytesV4 : kFlowRecordBytesV6;
+  return {.wrong = records.size() / each};
 }
 
 void FlowTable::set_timeouts(const FlowTimeouts& timeouts) {

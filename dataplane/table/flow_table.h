@@ -20,10 +20,13 @@
 // IPv4 and 78 for IPv6 at capacity. No pointers inside.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "dataplane/table/flow.h"
+#include "dataplane/table/flow_record.h"
 #include "dataplane/wire/flow_key.h"
 
 namespace sluice {
@@ -34,7 +37,7 @@ struct FlowKeyV4;
 struct FlowKeyV6;
 
 struct FlowCounters {  // since the table was made; wrap at 2^64
-  std::uint64_t opened = 0, reopened = 0, expired = 0, erased = 0;
+  std::uint64_t opened = 0, reopened = 0, restored = 0, expired = 0, erased = 0;
   std::uint64_t evicted_probation = 0, evicted_closing = 0, evicted_idle = 0;
   std::uint64_t untracked_probation = 0;  // insert: probation was full
   std::uint64_t untracked_table = 0;      // insert: nothing could make room
@@ -124,6 +127,15 @@ class FlowTable {
     }
     return cursor;
   }
+
+  // Restart (F4), on the control thread while no worker runs. pack() writes records of the flows of one
+  // family that have not timed out, as many as fit `out`, from `cursor` on; the bytes written, 0 = no more.
+  // First those that have proven themselves, so that these find room in a smaller table, then those in
+  // probation, the oldest first. restore() takes them into a table, which may hold others already, pushes
+  // nobody out, and believes nothing: whatever the bytes are, the table stays sound.
+  std::size_t pack(FlowFamily family, FlowPackCursor& cursor, std::span<std::byte> out,
+                   std::uint32_t now) const;
+  FlowsRestored restore(FlowFamily family, std::span<const std::byte> records, const FlowRestoring& how);
 
   // For flows from now on and for those that are there.
   void set_timeouts(const FlowTimeouts& timeouts);

@@ -40,6 +40,11 @@ class ProbationLists {
     for (; steps > 0 && node->entry != kNone; --steps) node = &node_[node->newer];
     return *node;
   }
+  // A walk from the oldest to the newest: nodes, until is_end().
+  [[nodiscard]] std::uint32_t first(unsigned list) const { return node_[list].newer; }
+  [[nodiscard]] std::uint32_t newer(std::uint32_t node) const { return node_[node].newer; }
+  [[nodiscard]] std::uint32_t entry(std::uint32_t node) const { return node_[node].entry; }
+  [[nodiscard]] static bool is_end(unsigned list, std::uint32_t node) { return node == list; }
   [[nodiscard]] std::uint64_t bytes() const { return std::uint64_t{used_} * sizeof(Node); }
 
   // Not when full. The node, for remove().

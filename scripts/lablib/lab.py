@@ -259,6 +259,13 @@ class Lab:
         self.record(daemon)
         return daemon
 
+    def take_over(self, name):
+        """The next sluiced gets ready beside the one that runs, and then takes its place."""
+        before = self.daemon(name, "sluiced")
+        daemon = programs.start_sluiced(self.host(name), self.directory(name), self.build, before)
+        self.stop(name, "sluiced")  # it is gone: forgets it
+        self.record(daemon)
+
     def sluiced_conf(self, mux, services=SERVICES):
         """The text of that MUX's configuration, for these services."""
         return programs.sluiced_conf(self.spec(mux), self.shape, self.directory(mux), self.prefix, self.state, services)

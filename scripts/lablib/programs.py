@@ -159,11 +159,14 @@ services: (
 """
 
 
-def start_sluiced(namespace, directory, build):
-    argv = [str(build / "sluiced"), "-c", str(directory / "sluiced.conf")]
+def start_sluiced(namespace, directory, build, before=None):
+    """`before`: the daemon whose place it takes."""
+    argv = [str(build / "sluiced"), "-c", str(directory / "sluiced.conf"), *(["--take-over"] if before else [])]
     daemon = process.start(namespace, "sluiced", argv, str(directory / "sluiced.log"))
 
     def ready():
+        if before and before.alive():
+            return False
         answer = namespace.run([*sluicectl(directory, build), "--json", "status"], check=False)
         return answer.returncode == 0 and json.loads(answer.stdout).get("ready") is True
 

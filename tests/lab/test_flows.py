@@ -1,75 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
 """500 connections that never pause stay on their servers, whatever an operator or a flood does."""
-import contextlib
-import json
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from labtools import VIP4
-from lablib import process
-from lablib.topology import SERVICES, Service, Shape
+from connections import COUNTER, conf_text, counter_servers, hold
+from lablib.topology import Shape
 from lablib.traffic import INSIDE, PYTHON
 
 SHAPE = Shape(dips=4, spares=2)
-COUNTER = Service("counter", VIP4, "tcp", 7000)
 CONNECTIONS, FLOOD = 500, 200_000
 # Room for the connections and little more, so that the flood meets a full table.
 POLICY = "flows = 4096; timeouts: { closing_s = 2; }; transition: { deadline_s = 120; };"
-
-
-def conf_text(lab):
-    text = lab.sluiced_conf("mux1", SERVICES + (COUNTER,))
-    head = f'name = "{COUNTER.name}";'
-    assert text.count(head) == 1
-    return text.replace(head, f"{head} {POLICY}")
-
-
-@contextlib.contextmanager
-def counter_servers(lab):
-    running = []
-    try:
-        for dip in lab.shape.hosts("dip"):
-            log = str(lab.directory(dip.name) / "counter.log")
-            Path(log).unlink(missing_ok=True)
-            argv = [PYTHON, str(INSIDE / "counter.py"), "serve", dip.name, COUNTER.vip, str(COUNTER.port)]
-            running.append(process.start(lab.host(dip.name), "counter.py", argv, log))
-        for daemon in running:
-            process.wait_until(daemon, lambda log=daemon.log: "listening" in process.tail(log, 1), "listening", 20)
-        yield
-    finally:
-        for daemon in running:
-            process.stop(daemon)
-
-
-class Holder:
-    """The client's end of all connections."""
-
-    def __init__(self, lab):
-        argv = [PYTHON, str(INSIDE / "counter.py"), "hold", COUNTER.vip, str(COUNTER.port), str(CONNECTIONS)]
-        self.process = subprocess.Popen(
-            lab.host("client1").wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ask(self, *words):
-        print(*words, file=self.process.stdin, flush=True)
-        return json.loads(self.process.stdout.readline())
-
-    def stop(self):
-        self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")
 def connections(lab):
     conf = lab.directory("mux1") / "sluiced.conf"
     plain = conf.read_text()
-    conf.write_text(conf_text(lab))
+    conf.write_text(conf_text(lab, POLICY))
     lab.ask("config", "reload")
     with counter_servers(lab):
-        holder = Holder(lab)
+        holder = hold(lab, CONNECTIONS)
         try:
             yield holder
         finally:

@@ -178,6 +178,10 @@ const Case kControl[] = {
     {"an unknown end of a stuck worker",
      with_control("on_stall = \"reboot\";"),
      {"f:3: on_stall = \"reboot\" is unknown; write one of: exit, abort, log"}},
+    {"a state file without a directory",
+     with_control("state_file = \"state\";"),
+     {"f:3: state_file = \"state\" is not the path of a file; write one that begins with / and ends with a "
+      "name, \"auto\", or \"\""}},
     {"an unknown log level",
      with_control("log_level = \"loud\";"),
      {"f:3: log_level = \"loud\" is unknown; write one of: trace, debug, info, warn, error"}},

@@ -54,6 +54,7 @@ Control RandomModel::control() {
   control.socket_mode = static_cast<unsigned>(below(01000));
   if (one_in(2)) control.admin_group = "admins";
   if (one_in(2)) control.metrics = one_in(2) ? "[::1]:9107" : "127.0.0.1:9107";
+  if (one_in(2)) control.state_file = one_in(2) ? "/run/sluice/state" : "";
   if (one_in(2)) control.log_level = "debug";
   if (one_in(2)) control.route_table = static_cast<std::uint32_t>(below(253));
   if (one_in(2)) control.route_protocol = static_cast<std::uint8_t>(210 + below(46));
