@@ -35,6 +35,7 @@
 #include "control/rpc/appliance.h"
 #include "control/rpc/health.h"
 #include "control/rpc/iip.h"
+#include "control/rpc/mux.h"
 #include "control/rpc/route.h"
 #include "control/rpc/server.h"
 #include "control/supervise/workers.h"
@@ -109,6 +110,7 @@ class Sluiced {
     live_.on_change([this] { changed(); });
     machine_.register_writers(totals_);
     fill_appliance();
+    pool_ = make_pool();
     open_doors();
     changed();
     tick();
@@ -122,6 +124,7 @@ class Sluiced {
     wait_for_reload(reload);
     io_.run();
     spdlog::info("stopping: finishing what has come in");
+    if (pool_) pool_->leave();
     machine_.stop();
     leave_state();
     server_.reset();
@@ -304,6 +307,18 @@ class Sluiced {
     return std::make_unique<announce::Announcer>(io_, std::move(around));
   }
 
+  std::unique_ptr<pool::Pool> make_pool() {
+    if (live_.model().pool.name.empty()) return nullptr;
+    pool::Hooks hooks;
+    hooks.busy_percent = [this] { return rpc::busiest_percent(appliance_); };
+    hooks.service_packets_per_s = [this] { return rpc::service_packets_per_s(appliance_); };
+    hooks.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
+    return std::make_unique<pool::Pool>(io_, live_.model(), *announcer_, std::move(hooks));
+  }
+
+  // Who has an IIP is decided by the pool, where there is one.
+  void keep_addresses() { pool_ ? pool_->configure(live_.model()) : announcer_->configure(live_.model()); }
+
   void fill_appliance() {
     appliance_.ports = machine_.port_facts();
     appliance_.workers = machine_.worker_facts();
@@ -372,7 +387,7 @@ class Sluiced {
     if (const auto refused = live_.replace(config::apply(live_.model(), actions), how))
       throw rpc::Error(*refused);
     health_->configure(live_.model().services);
-    announcer_->configure(live_.model());
+    keep_addresses();
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
     return done;
@@ -391,7 +406,8 @@ class Sluiced {
     rpc::add_flow(router_, appliance_);
     rpc::add_elephant(router_, appliance_);
     rpc::add_health(router_, [this] { return health_->rows(); });
-    rpc::add_iip(router_, appliance_, *announcer_);
+    rpc::add_iip(router_, appliance_, *announcer_, pool_.get());
+    rpc::add_mux(router_, pool_.get());
     rpc::add_route(router_, routes_);
     appliance_.status_parts["routes"] = [this] { return rpc::route_states(routes_); };
     rpc::add_health_check(router_, appliance_, [this](const auto& service, const auto& dip, auto done) {
@@ -456,7 +472,7 @@ class Sluiced {
                    appliance_.hash_key_id, predecessor_.key() ? " before the restart" : "");
     }
     health_->configure(live_.model().services);
-    announcer_->configure(live_.model());
+    keep_addresses();
     appliance_.ready = true;
     routes_.begin();
     watchdog_.emplace(io_,
@@ -503,6 +519,7 @@ class Sluiced {
   std::shared_ptr<health::DataPath> data_path_;
   std::unique_ptr<health::Monitor> health_;
   std::unique_ptr<announce::Announcer> announcer_;
+  std::unique_ptr<pool::Pool> pool_;
   route::Announcer routes_;
   health::Doctor doctor_;
   metrics::Totals totals_;

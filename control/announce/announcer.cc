@@ -28,6 +28,8 @@ struct Announcer::Entry {
   IipMachine machine;
   Keeper keeper;
   Done done;
+  bool only_ask = false;
+  std::optional<IpAddress> gateway = {}, asker = {};
   bool in_kernel = false;
   std::string trouble = {};  // with our own kernel
   bool fencing = false;
@@ -50,7 +52,7 @@ Announcer::Announcer(boost::asio::io_context& io, Surroundings surroundings)
     : io_(io), around_(std::move(surroundings)), fence_(io), timer_(io) {}
 
 Announcer::~Announcer() {
-  for (const auto& [address, entry] : entries_) give_up(*entry);
+  for (const auto& [address, entry] : entries_) release(*entry);
 }
 
 void Announcer::configure(const config::Model& model) {
@@ -111,6 +113,50 @@ std::optional<std::string> Announcer::want(const config::Dataplane& dataplane, c
   return {};
 }
 
+void Announcer::ask(const config::Model& model, const config::Iip& iip, Done done) {
+  const IpAddress& address = iip.address.address;
+  drop(address);
+  const auto refused = want(model.dataplane, iip, Keeper::kPool, std::move(done));
+  if (refused) {
+    log("IIP " + to_string(address) + " is not asked for: " + *refused);
+    return;
+  }
+  Entry& entry = *entries_.at(address);
+  entry.only_ask = true;
+  const config::Port& port = model.dataplane.ports[entry.place.port];
+  entry.gateway = address.is_v4() ? port.gateway : port.gateway6;
+  for (const config::InterfaceAddress& own : port.addresses)
+    if (own.address.is_v4() == address.is_v4() && !entry.asker) entry.asker = own.address;
+  gateway_of_.erase(address);
+  if (entry.gateway && entry.asker) {
+    gateway_of_[address] = *entry.gateway;
+    gateways_.try_emplace(*entry.gateway, Gateway{entry.interface, {}});
+  }
+  tick();
+}
+
+void Announcer::ask_gateway(const Entry& entry) {
+  if (!entry.gateway || !entry.asker) return;
+  link_of(entry.interface).send(question(*entry.gateway, *entry.asker, around_.macs[entry.place.port]));
+}
+
+bool Announcer::hears_gateway(const IpAddress& address, TimePoint since) const {
+  const auto of = gateway_of_.find(address);
+  if (of == gateway_of_.end()) return true;
+  const Gateway& gateway = gateways_.at(of->second);
+  return gateway.heard && *gateway.heard >= since;
+}
+
+std::optional<std::string> Announcer::take(const config::Model& model, const config::Iip& iip) {
+  const IpAddress& address = iip.address.address;
+  drop(address);
+  if (auto refused = want(model.dataplane, iip, Keeper::kPool, {})) return refused;
+  Entry& entry = *entries_.at(address);
+  perform(entry, entry.machine.take(Clock::now()));
+  arm();
+  return entry.in_kernel ? std::nullopt : std::optional(entry.why());
+}
+
 Link& Announcer::link_of(const std::string& interface) {
   std::unique_ptr<Link>& link = links_[interface];
   if (!link) {
@@ -121,6 +167,10 @@ Link& Announcer::link_of(const std::string& interface) {
 }
 
 void Announcer::heard(const std::string& interface, const Heard& what) {
+  const auto gateway = gateways_.find(what.address);
+  if (gateway != gateways_.end() && gateway->second.interface == interface &&
+      what.kind == Heard::Kind::kHolder)
+    gateway->second.heard = Clock::now();
   const auto at = entries_.find(what.address);
   if (at == entries_.end() || at->second->interface != interface) return;
   perform(*at->second, at->second->machine.heard(what, Clock::now()));
@@ -132,6 +182,8 @@ void Announcer::perform(Entry& entry, const Todo& todo) {
   Link& link = link_of(entry.interface);
   const MacAddress& own = around_.macs[entry.place.port];
   if (todo.probe) link.send(probe(entry.address(), own));
+  if (todo.probe) ask_gateway(entry);
+  if (todo.take && entry.only_ask) return answer(entry);
   if (todo.take) take(entry);
   if (todo.announce && entry.in_kernel) link.send(announcement(entry.address(), own));
   tell(entry, todo);
@@ -154,7 +206,8 @@ void Announcer::tell(Entry& entry, const Todo& todo) {
   if (todo.contested)
     log(entry.text() + " is contested: " + entry.defender() + " says again and again that it has it");
   if (todo.refused) log(entry.text() + " is not taken: " + entry.why());
-  if (todo.refused || todo.contested) run_fence(entry);
+  // Members of a pool settle a dispute by themselves.
+  if (todo.refused || (todo.contested && entry.keeper != Keeper::kPool)) run_fence(entry);
   if (todo.refused || (todo.take && !entry.in_kernel)) return finish(entry, entry.why());
   if (todo.take) finish(entry, std::nullopt);
 }
@@ -168,6 +221,13 @@ void Announcer::finish(Entry& entry, const std::optional<std::string>& refused) 
                                        : std::string();
   if (refused) drop(entry.address());
   done(refused ? std::optional(sentence) : std::nullopt);
+}
+
+// Nobody has it: that is all that was to be known.
+void Announcer::answer(Entry& entry) {
+  const Done done = std::exchange(entry.done, nullptr);
+  drop(entry.address());
+  done(std::nullopt);
 }
 
 void Announcer::run_fence(Entry& entry) {
@@ -188,7 +248,7 @@ void Announcer::run_fence(Entry& entry) {
   });
 }
 
-void Announcer::give_up(Entry& entry) {
+void Announcer::release(Entry& entry) {
   if (!std::exchange(entry.in_kernel, false)) return;
   if (const auto failed = around_.remove_address(entry.interface, entry.place.address)) log(*failed);
   log(entry.text() + " is given up");
@@ -199,7 +259,7 @@ void Announcer::drop(const IpAddress& address) {
   if (at == entries_.end()) return;
   const std::unique_ptr<Entry> entry = std::move(at->second);
   entries_.erase(at);
-  give_up(*entry);
+  release(*entry);
 }
 
 bool Announcer::announce(const IpAddress& address) {

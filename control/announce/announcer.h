@@ -61,6 +61,18 @@ class Announcer {
   using Done = std::function<void(const std::optional<std::string>& refused)>;
   std::optional<std::string> add(const config::Model& model, const config::Iip& iip, Done done);
 
+  // For a pool, which decides by itself who has an address. Asks for it as add() does, but only tells:
+  // nothing is taken, and nothing stays.
+  void ask(const config::Model& model, const config::Iip& iip, Done done);
+  // Whether the gateway of the address's port was heard since then; it is asked along with ask(). True where
+  // no gateway is configured.
+  [[nodiscard]] bool hears_gateway(const IpAddress& address, TimePoint since) const;
+  // Takes it at once, without a question. A sentence when that failed.
+  std::optional<std::string> take(const config::Model& model, const config::Iip& iip);
+  // Neither asked for nor held from now on; nothing when it is neither.
+  void give_up(const IpAddress& address) { drop(address); }
+  void set_fence_command(std::vector<std::string> command) { fence_command_ = std::move(command); }
+
   // Three announcements; false when the address is not held.
   bool announce(const IpAddress& address);
 
@@ -68,7 +80,7 @@ class Announcer {
   [[nodiscard]] std::vector<Row> rows() const;
 
  private:
-  enum class Keeper : std::uint8_t { kConfiguration, kCommand };
+  enum class Keeper : std::uint8_t { kConfiguration, kCommand, kPool };
   struct Entry;
   using Entries = std::map<IpAddress, std::unique_ptr<Entry>>;
 
@@ -79,9 +91,11 @@ class Announcer {
   void perform(Entry& entry, const Todo& todo);
   void take(Entry& entry);
   void tell(Entry& entry, const Todo& todo);
+  void answer(Entry& entry);
   void finish(Entry& entry, const std::optional<std::string>& refused);
   void run_fence(Entry& entry);
-  void give_up(Entry& entry);
+  void release(Entry& entry);
+  void ask_gateway(const Entry& entry);
   void drop(const IpAddress& address);
   void tick();
   void arm();
@@ -93,6 +107,14 @@ class Announcer {
   Fence fence_;
   std::map<std::string, std::unique_ptr<Link>> links_;  // by interface; made when first needed
   Entries entries_;
+  // Gateways that were asked, by address: the interface, when last heard; and of whom each IIP's port has
+  // one.
+  struct Gateway {
+    std::string interface;
+    std::optional<TimePoint> heard;
+  };
+  std::map<IpAddress, Gateway> gateways_;
+  std::map<IpAddress, IpAddress> gateway_of_;  // by IIP
   boost::asio::steady_timer timer_;
 };
 

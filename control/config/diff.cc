@@ -205,6 +205,22 @@ void diff_dataplane(const Dataplane& from, const Dataplane& to, std::vector<Acti
   diff_ports(from.ports, to.ports, actions);
 }
 
+void diff_pool(const Model& from, const Model& to, std::vector<Action>& actions) {
+  if (from.pool == to.pool) return;
+  if (from.pool.name.empty() || to.pool.name.empty()) {
+    actions.push_back(restart("pool", from.pool.name.empty() ? "joins" : "leaves"));
+    return;
+  }
+  for (const std::string& key : changed_keys(pool_keys(), from.pool, to.pool)) {
+    const Key<Pool>& row = key_named(pool_keys(), key);
+    const std::string path = "pool." + key;
+    if (key == "secret" || key == "members")  // a secret: not into sentences; a list: too long for one
+      actions.push_back(restart(path, key == "secret" ? "changes" : "change"));
+    else
+      actions.push_back(restart(path, row.print(from.pool, 0), row.print(to.pool, 0)));
+  }
+}
+
 }  // namespace
 
 std::vector<Action> diff(const Model& from, const Model& to) {
@@ -223,6 +239,7 @@ std::vector<Action> diff(const Model& from, const Model& to) {
       all.push_back(ChangeControl{key, to.control});
   }
   diff_dataplane(from.dataplane, to.dataplane, all);
+  diff_pool(from, to, all);
   return all;
 }
 

@@ -93,6 +93,7 @@ std::string print_prefix(const Prefix& value) {
 
 const kind::Form<IpAddress> kIpv4{"an IPv4 address", "10.0.0.1", parse_of_family<true>, print_address};
 const kind::Form<IpAddress> kIpv6{"an IPv6 address", "2001:db8::1", parse_of_family<false>, print_address};
+const kind::Form<IpAddress> kAddress{"an address", "10.0.0.11", parse_address, print_address};
 const kind::Form<MacAddress> kMac{"a MAC address", "02:00:00:00:00:01", parse_mac, print_mac};
 const kind::Form<InterfaceAddress> kInterfaceAddress{"an address with the length of its subnet",
                                                      "10.0.0.10/24", parse_interface_address,

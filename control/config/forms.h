@@ -8,7 +8,7 @@
 
 namespace sluice::config::form {
 
-extern const kind::Form<IpAddress> kIpv4, kIpv6;
+extern const kind::Form<IpAddress> kIpv4, kIpv6, kAddress;
 extern const kind::Form<MacAddress> kMac;
 extern const kind::Form<InterfaceAddress> kInterfaceAddress;
 extern const kind::Form<InterfaceAddress> kIip;  // prefix length 0 when not given

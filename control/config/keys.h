@@ -23,5 +23,9 @@ const Section<Timeouts>& timeouts_keys();
 const Section<ElephantThreshold>& elephant_keys();
 const Section<Iip>& iip_keys();
 const Section<Load>& load_keys();
+const Section<Pool>& pool_keys();
+const Section<PoolMember>& pool_member_keys();
+// "" for a model without one.
+Key<Model> pool_key();
 
 }  // namespace sluice::config

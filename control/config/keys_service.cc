@@ -127,6 +127,7 @@ const Section<Model>& model_keys() {
                    "What is balanced, and over which servers."),
           sections("iips", &Model::iips, iip_keys, true,
                    "Addresses that routers send to, which this MUX takes and defends."),
+          pool_key(),
       },
       {}};
   return table;

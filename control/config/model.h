@@ -19,7 +19,8 @@ namespace sluice::config {
 // The most of each that the dataplane has counters for (dataplane/door/counters.h; main.cc holds the two
 // equal).
 namespace limits {
-inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20, kIips = 256;
+inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, kDips = 1u << 20, kIips = 256,
+                             kPoolIips = 48, kPoolMembers = 16;
 }
 
 inline constexpr char kBesideTheSocket[] = "auto";  // Control::state_file
@@ -218,11 +219,31 @@ struct Iip {  // an address that routers send to; the MUX that has it answers fo
   std::string port;               // "" = found by the address
   std::uint32_t probe_ms = 200;   // between two questions whether anybody has it
   std::uint32_t announce_s = 60;  // between two announcements, for ever
+  std::string home = {};          // the member of the pool that takes it when nobody has it; "" = any
   unsigned line = 0;              // not compared
   friend bool operator==(const Iip& a, const Iip& b) {
     return a.address == b.address && a.port == b.port && a.probe_ms == b.probe_ms &&
-           a.announce_s == b.announce_s;
+           a.announce_s == b.announce_s && a.home == b.home;
   }
+};
+
+struct PoolMember {
+  std::string name;
+  IpAddress address;  // that adverts go to and come from
+  std::uint32_t priority = 100;
+  friend bool operator==(const PoolMember&, const PoolMember&) = default;
+};
+
+struct Pool {        // MUXes that take over each other's IIPs (A9, A10)
+  std::string name;  // "" = no pool
+  std::string secret;
+  std::string member;         // which one this MUX is; "" = the one whose address a port has
+  std::uint16_t port = 9108;  // UDP
+  std::uint32_t advert_ms = 100;
+  std::vector<PoolMember> members;
+  std::uint32_t exchange_busy_percent = 0;  // A20; 0 = never
+  std::uint32_t exchange_after_s = 10, exchange_pause_s = 300;
+  friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 struct Model {
@@ -231,6 +252,7 @@ struct Model {
   std::vector<DipList> dip_lists;
   std::vector<Service> services;
   std::vector<Iip> iips;
+  Pool pool;
   friend bool operator==(const Model&, const Model&) = default;
 };
 

@@ -10,15 +10,25 @@ std::string to_text(const Model& model) {
   return print_keys(model, model_keys(), 0, false);
 }
 
+namespace {
+
+// Blanks the key of that name, which alone can stand at the start of a row in front of an unescaped quotation
+// mark, and says so.
+void say_hidden(std::string& text, const std::string& key) {
+  const std::string blank = "\n  " + key + " = \"\";";
+  text.insert(text.find(blank) + blank.size(), "  // not shown; the file that was loaded has it");
+}
+
+}  // namespace
+
 std::string to_text_without_secrets(const Model& model) {
-  if (model.dataplane.hash_key.empty()) return to_text(model);
   Model open = model;
   open.dataplane.hash_key.clear();
-  const std::string blank = "hash_key = \"\";";
+  open.pool.secret.clear();
   std::string text = to_text(open);
-  // Only the key of that name can stand at the start of a row in front of an unescaped quotation mark.
-  const std::size_t at = text.find("\n  " + blank);
-  return text.insert(at + 3 + blank.size(), "  // not shown; the file that was loaded has it");
+  if (!model.dataplane.hash_key.empty()) say_hidden(text, "hash_key");
+  if (!model.pool.name.empty()) say_hidden(text, "secret");
+  return text;
 }
 
 }  // namespace sluice::config

@@ -13,7 +13,7 @@ SLUICE_REGENERATE=1 to write it anew. -->
 # The configuration file
 
 One file says everything: `control`, how the appliance is reached; `dataplane`, its ports and cores; `services`, what
-is balanced; `iips`, addresses that routers send to. It is [libconfig](https://hyperrealm.github.io/libconfig/) text: `NAME = VALUE;` with `{ }` around a group
+is balanced; `iips`, addresses that routers send to; `pool`, MUXes that take them from each other. It is [libconfig](https://hyperrealm.github.io/libconfig/) text: `NAME = VALUE;` with `{ }` around a group
 of keys, `[ ]` around a list of values, `( )` around a list of groups, and comments after `#`, `//` or in `/* */`.
 
 ```libconfig
@@ -69,6 +69,7 @@ constexpr const char* kRules = R"(
 - `weights = "adaptive"` and `balance_groups = true` need `health` of type `agent`, since only an agent reports load;
   the former takes `agent-check` as well.
 - The `worker` of a group is the lcore of a worker with `tier2`.
+- Names and addresses of a pool's members differ, and one of them is this MUX. At most 16 members and 48 IIPs.
 - An IIP is no VIP and no port's own address, is given once, and is on a port with a `kernel_interface`.
 - A probe by `tcp`, `udp`, `http`, `https` or `agent-check` finds its port in `health`, in the service, or in every DIP.
 )";
@@ -153,7 +154,8 @@ std::string reference_markdown() {
          table("services.dips, services.groups.dips, dip_lists.dips", dip_keys()) +
          table("services.health", health_keys()) + table("services.transition", transition_keys()) +
          table("services.timeouts", timeouts_keys()) + table("services.elephant", elephant_keys()) +
-         table("services.load", load_keys()) + table("iips", iip_keys()) + kRules + kExamples;
+         table("services.load", load_keys()) + table("iips", iip_keys()) + table("pool", pool_keys()) +
+         table("pool.members", pool_member_keys()) + kRules + kExamples;
 }
 
 }  // namespace sluice::config

@@ -281,6 +281,22 @@ void add_addresses(std::vector<Command>& list) {
        "iip.add"});
   list.push_back({"iip", "remove", {address}, "Gives an address up.", "iip.remove"});
   list.push_back({"iip", "announce", {address}, "Tells the neighbours again who holds it.", "iip.announce"});
+  list.push_back({"mux",
+                  "list",
+                  {},
+                  "The members of the pool: who holds which IIP, who is spare, who is silent.",
+                  "mux.list",
+                  {Form::kTable,
+                   {"name", "role", "address", "holds", "priority", "busy_percent", "heard_ago_s"},
+                   "no members"}});
+  list.push_back({"mux",
+                  "handover",
+                  {{.key = "to",
+                    .shown = "TO",
+                    .required = false,
+                    .help = "the member that takes the IIPs; the best spare if not given"}},
+                  "Gives this MUX's IIPs to another member, for planned downtime; traffic goes on.",
+                  "mux.handover"});
   list.push_back({"capture",
                   "start",
                   {file(true, "where the packets go, as pcapng"),

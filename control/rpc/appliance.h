@@ -90,5 +90,6 @@ const config::Service& find_service(const Appliance& appliance, const std::strin
 nlohmann::json dip_rows(const Appliance& appliance, const std::string& service);  // "" = of all services
 FlowKey flow_key_of(const nlohmann::json& params);  // protocol, source, destination
 std::string rate_name(const config::Service& service, const char* what);
+std::string worker_rate(const WorkerFacts& worker, const char* what);
 
 }  // namespace sluice::rpc

@@ -2,6 +2,8 @@
 // Copyright The Sluice Authors
 #include "control/rpc/iip.h"
 
+#include <set>
+
 #include "control/config/address_port.h"
 #include "control/config/edit.h"
 #include "control/config/forms.h"
@@ -31,16 +33,50 @@ config::InterfaceAddress address_of(const json& params) {
   throw Error(kInvalidParams, shown(text) + " is no address; right would be 10.0.0.100 or 10.0.0.100/24");
 }
 
+config::Iip iip_of(const json& params) {
+  config::Iip iip;
+  iip.address = address_of(params);
+  iip.port = params.value("port", "");
+  return iip;
+}
+
 config::Model must(config::Edit edit) {
   if (!edit) throw Error(edit.error);
   return *std::move(edit.model);
 }
 
+// In a pool also those that another member holds.
+json list_of(const Appliance& appliance, const announce::Announcer& announcer, const pool::Pool* pool) {
+  json list = json::array();
+  std::set<IpAddress> here;
+  for (const announce::Row& row : announcer.rows()) {
+    here.insert(row.address.address);
+    list.push_back(row_of(row));
+    if (pool) list.back()["member"] = row.state == "held" || row.state == "contested" ? pool->self() : "";
+  }
+  if (!pool) return list;
+  for (const config::Iip& iip : appliance.live.model().iips) {
+    const IpAddress& address = iip.address.address;
+    if (here.contains(address)) continue;
+    const std::string holder = pool->holder(address);
+    list.push_back({{"address", to_string(address)},
+                    {"state", holder.empty() ? "unclaimed" : "elsewhere"},
+                    {"member", holder},
+                    {"why", holder.empty() ? "no member holds it" : holder + " holds it"}});
+  }
+  return list;
+}
+
+json held_here(const announce::Announcer& announcer) {
+  json held = json::array();
+  for (const announce::Row& row : announcer.rows())
+    if (announcer.holds(row.address.address)) held.push_back(to_string(row.address.address));
+  return held;
+}
+
 // Takes the address first: what somebody defends never enters the configuration that runs.
 void add(Appliance& appliance, announce::Announcer& announcer, const json& params, const Reply& reply) {
-  config::Iip iip;
-  iip.address = address_of(params);
-  iip.port = params.value("port", "");
+  const config::Iip iip = iip_of(params);
   must(config::add_iip(appliance.live.model(), iip));
   const auto ended = [&appliance, &announcer, iip, reply](const std::optional<std::string>& refused) {
     if (refused) return reply.error(Error(*refused));
@@ -54,25 +90,35 @@ void add(Appliance& appliance, announce::Announcer& announcer, const json& param
   if (const auto refused = announcer.add(appliance.live.model(), iip, ended)) throw Error(*refused);
 }
 
+// The pool decides who takes it, and asks the wire then.
+void add_to_pool(Appliance& appliance, const json& params, const Reply& reply) {
+  reply.result(
+      {{"done", appliance.apply(must(config::add_iip(appliance.live.model(), iip_of(params))), {})}});
+}
+
 const Parameter kAddress = {.name = "address", .required = true, .help = "the IIP"};
 
 }  // namespace
 
-void add_iip(Router& router, Appliance& appliance, announce::Announcer& announcer) {
+void add_iip(Router& router, Appliance& appliance, announce::Announcer& announcer, pool::Pool* pool) {
+  appliance.status_parts["iips"] = [&announcer] { return held_here(announcer); };
+  if (pool) {
+    appliance.status_parts["pool"] = [pool]() -> json {
+      return {{"name", pool->name()}, {"member", pool->self()}, {"role", pool->role()}};
+    };
+  }
   router.add({.name = "iip.list",
               .help = "IIPs: whether they are held, since when, and who else claims them.",
-              .handler = [&announcer](const json&) -> json {
-                json list = json::array();
-                for (const announce::Row& row : announcer.rows()) list.push_back(row_of(row));
-                return list;
+              .handler = [&appliance, &announcer, pool](const json&) {
+                return list_of(appliance, announcer, pool);
               }});
   router.add({.name = "iip.add",
               .access = Access::kChange,
               .parameters = {{.name = "address", .required = true, .help = "as 10.0.0.100 or 10.0.0.100/24"},
                              {.name = "port", .help = "the port it is on, when several could be meant"}},
               .help = "Takes an address after asking whether anybody defends it.",
-              .later = [&appliance, &announcer](const json& params, const Reply& reply) {
-                add(appliance, announcer, params, reply);
+              .later = [&appliance, &announcer, pool](const json& params, const Reply& reply) {
+                pool ? add_to_pool(appliance, params, reply) : add(appliance, announcer, params, reply);
               }});
   router.add(
       {.name = "iip.remove",

@@ -4,11 +4,12 @@
 #pragma once
 
 #include "control/announce/announcer.h"
+#include "control/pool/pool.h"
 #include "control/rpc/appliance.h"
 
 namespace sluice::rpc {
 
-// Registers `iip.list`, `iip.add`, `iip.remove` and `iip.announce`.
-void add_iip(Router& router, Appliance& appliance, announce::Announcer& announcer);
+// Registers `iip.list`, `iip.add`, `iip.remove` and `iip.announce`. `pool` may be null.
+void add_iip(Router& router, Appliance& appliance, announce::Announcer& announcer, pool::Pool* pool);
 
 }  // namespace sluice::rpc

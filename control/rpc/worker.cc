@@ -6,13 +6,9 @@ namespace sluice::rpc {
 
 using nlohmann::json;
 
-namespace {
-
 std::string worker_rate(const WorkerFacts& worker, const char* what) {
   return "worker/" + std::to_string(worker.lcore) + "/" + what;
 }
-
-}  // namespace
 
 void add_worker(Router& router, Appliance& appliance) {
   router.add(

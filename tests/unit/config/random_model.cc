@@ -213,6 +213,23 @@ std::vector<Iip> RandomModel::iips(const Dataplane& dataplane) {
   return iips;
 }
 
+Pool RandomModel::pool() {
+  Pool pool;
+  if (one_in(2)) return pool;
+  pool.name = "pool" + std::to_string(below(3));
+  pool.secret = "0123456789abcdef" + text();
+  pool.port = static_cast<std::uint16_t>(1 + below(65535));
+  pool.advert_ms = static_cast<std::uint32_t>(20 + below(9981));
+  for (unsigned n = 1, count = 1 + static_cast<unsigned>(below(4)); n <= count; ++n)
+    pool.members.push_back({"mux" + std::to_string(n), address("10.254.0." + std::to_string(n)),
+                            static_cast<std::uint32_t>(below(1001))});
+  pool.member = pool.members[0].name;
+  pool.exchange_busy_percent = static_cast<std::uint32_t>(below(101));
+  pool.exchange_after_s = static_cast<std::uint32_t>(1 + below(86400));
+  pool.exchange_pause_s = static_cast<std::uint32_t>(1 + below(86400));
+  return pool;
+}
+
 Model RandomModel::model() {
   Model model;
   model.control = control();
@@ -223,6 +240,7 @@ Model RandomModel::model() {
   for (auto count = below(3); count > 0; --count)
     model.dip_lists.push_back(list(static_cast<unsigned>(count)));
   share(model);
+  model.pool = pool();
   return model;
 }
 
@@ -277,6 +295,7 @@ Model RandomModel::neighbour(Model model) {
     model.dataplane = dataplane();
     model.iips = iips(model.dataplane);
   }
+  if (one_in(3)) model.pool = pool();
   for (Iip& iip : model.iips)
     if (one_in(3)) iip.announce_s = static_cast<std::uint32_t>(1 + below(86400));
   if (one_in(3) && !model.iips.empty()) model.iips.erase(model.iips.begin());

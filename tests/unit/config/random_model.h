@@ -35,6 +35,7 @@ class RandomModel {
   Dataplane dataplane();
   Service service(unsigned index);
   std::vector<Iip> iips(const Dataplane& dataplane);
+  Pool pool();
   void policy(Service& service);
   void flow_policy(Service& service);
   Group group(const std::string& name);
