@@ -256,6 +256,7 @@ class Sluiced {
       if (std::exchange(leaving_, true)) return io_.stop();
       sd_notify(0, "STOPPING=1");
       routes_.withdraw();
+      if (pool_) pool_->hand_over("", [](const auto&) {});
       leave_timer_.expires_after(std::chrono::milliseconds(live_.model().control.leave_ms));
       leave_timer_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
       wait_to_leave(signals);

@@ -72,6 +72,10 @@ Orders Election::heard(const Word& word, TimePoint now) {
   for (const IipWord& theirs : word.iips) {
     compare(peer, theirs, orders);
     const auto mine = iips_.find(theirs.address);
+    if (mine != iips_.end() && theirs.claim == Claim::kHolding) {  // whatever was offered is taken
+      mine->second.offered = false;
+      mine->second.not_before = {};
+    }
     // Whoever it is offered to may take it on the last word that says so, and be heard late.
     if (theirs.offered && word.offer_to != self_ && mine != iips_.end())
       mine->second.not_before = std::max(mine->second.not_before, now + 2 * patience());

@@ -187,7 +187,6 @@ def test_a_handover_loses_nothing(lab):
             assert roles(lab, other)[other] == "active"
             spread(lab, VIP4, 100)
             wait_for(lab, lambda mux=mux, other=other: roles(lab, other)[mux] == "spare")
-            time.sleep(1)  # as long as an offer's echo keeps others from claiming
         assert download(lab, VIP4, "/100M") == big
     assert_unharmed(figures4)
     assert_unharmed(figures6)

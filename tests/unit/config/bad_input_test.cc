@@ -229,6 +229,43 @@ const Case kIips[] = {
      {"f:4: port = \"down\" is no port of the dataplane; write one of: up"}},
 };
 
+std::string with_pool(const std::string& keys, const std::string& members, const std::string& more = "") {
+  return kWithIips + "pool: { name = \"edge\"; " + keys + "\n members = (" + members + "); };\n" + more;
+}
+const std::string kSecret = "secret = \"0123456789abcdef\";";
+const std::string kSelf = "{ name = \"mux1\"; address = \"10.0.0.10\"; }";
+
+const Case kPool[] = {
+    {"a pool without members",
+     kWithIips + "pool: { name = \"edge\"; " + kSecret + " };",
+     {"f:3: a pool has no members; add one, as in members = ( { name = \"mux1\"; address = \"10.0.0.11\"; } "
+      ");"}},
+    {"a secret that can be guessed",
+     with_pool("secret = \"x\";", kSelf),
+     {"f:3: secret has 1 characters; write 16 to 256, as from `openssl rand -hex 32`"}},
+    {"a pool in which this MUX is not",
+     with_pool(kSecret, "{ name = \"mux2\"; address = \"10.0.0.12\"; }"),
+     {"f:3: no member, or more than one, has an address that a port of this MUX has; say which it is, as in "
+      "member = \"mux1\";"}},
+    {"a pool whose own member is none",
+     with_pool(kSecret + " member = \"mux9\";", kSelf),
+     {"f:3: member = \"mux9\" is not among the members; add it, or name one of them"}},
+    {"two members of one name",
+     with_pool(kSecret, kSelf + ",\n{ name = \"mux1\"; address = \"10.0.0.12\"; }"),
+     {"f:5: name = \"mux1\" is given already at line 4; give each member its own name"}},
+    {"two members with one address",
+     with_pool(kSecret + " member = \"mux1\";", kSelf + ",\n{ name = \"mux2\"; address = \"10.0.0.10\"; }"),
+     {"f:5: address = \"10.0.0.10\" is given already at line 4; give each member its own address"}},
+    {"members of both families",
+     with_pool(kSecret, kSelf + ",\n{ name = \"mux2\"; address = \"2001:db8::1\"; }"),
+     {"f:5: the member mux2 has an address of another family than the first; adverts go from one address to "
+      "all "
+      "others"}},
+    {"an IIP whose home is no member",
+     with_pool(kSecret, kSelf, "iips: ( { address = \"10.0.0.100\"; home = \"mux3\"; } );"),
+     {"f:5: home = \"mux3\" is no member of the pool; write the name of one, or leave it out"}},
+};
+
 const Case kDataplane[] = {
     {"no ports", with_dataplane(kWorkers), {"f:1: " + kNoPorts}},
     {"no workers", with_dataplane(kPorts), {"f:1: " + kNoWorkers}},
@@ -743,6 +780,7 @@ INSTANTIATE_TEST_SUITE_P(Grammar, BadInput, testing::ValuesIn(kGrammar), test_na
 INSTANTIATE_TEST_SUITE_P(Control, BadInput, testing::ValuesIn(kControl), test_name);
 INSTANTIATE_TEST_SUITE_P(Dataplane, BadInput, testing::ValuesIn(kDataplane), test_name);
 INSTANTIATE_TEST_SUITE_P(Iips, BadInput, testing::ValuesIn(kIips), test_name);
+INSTANTIATE_TEST_SUITE_P(Pool, BadInput, testing::ValuesIn(kPool), test_name);
 INSTANTIATE_TEST_SUITE_P(Port, BadInput, testing::ValuesIn(kPort), test_name);
 INSTANTIATE_TEST_SUITE_P(Service, BadInput, testing::ValuesIn(kService), test_name);
 INSTANTIATE_TEST_SUITE_P(Dips, BadInput, testing::ValuesIn(kDips), test_name);

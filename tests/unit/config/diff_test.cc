@@ -107,6 +107,15 @@ TEST(Diff, NamesIipsThatComeGoAndChange) {
                                         "IIP 10.0.0.102 on port up is to be held"}));
 }
 
+TEST(Diff, APoolWaitsForTheNextStartAndItsSecretIsNotSaid) {
+  Model from, to;
+  from.pool = {.name = "edge", .secret = "one", .member = {}, .members = {}};
+  to.pool = {.name = "edge", .secret = "other", .member = {}, .advert_ms = 200, .members = {}};
+  EXPECT_EQ(described(from, to), (Lines{"pool.secret changes when sluiced is restarted, not before",
+                                        "pool.advert_ms stays 100; restart sluiced to make it 200"}));
+  EXPECT_EQ(described(Model{}, to), Lines{"pool joins when sluiced is restarted, not before"});
+}
+
 TEST(Diff, NamesTheKeysOfAPolicy) {
   EXPECT_EQ(
       from_service("scheduler = \"hash\"; health = { type = \"icmp\"; };",

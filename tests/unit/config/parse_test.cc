@@ -12,6 +12,7 @@
 
 #include "control/config/address_port.h"
 #include "control/config/iip.h"
+#include "control/config/pool.h"
 #include "control/config/words.h"
 #include "tests/unit/config/text.h"
 
@@ -138,6 +139,27 @@ TEST(Parse, AnIipHasItsKeys) {
   ASSERT_EQ(model.iips.size(), 1u);
   EXPECT_EQ(model.iips[0], (Iip{{address("10.0.0.100"), 32}, "down", 1000, 7}));
   EXPECT_EQ(model.iips[0].line, 5u);
+}
+
+TEST(Parse, APoolHasItsKeysAndFindsItself) {
+  const Model model =
+      parsed(kTwoPorts +
+             "pool: { name = \"edge\"; secret = \"0123456789abcdef\"; port = 7; advert_ms = 50; members = (\n"
+             "  { name = \"a\"; address = \"10.0.0.9\"; priority = 3; }, { name = \"b\"; address = "
+             "\"10.9.0.10\"; } );\n"
+             "  exchange_busy_percent = 80; exchange_after_s = 5; exchange_pause_s = 6; };\n"
+             "iips: ( { address = \"10.0.0.100\"; home = \"a\"; } );");
+  EXPECT_EQ(model.pool, (Pool{"edge",
+                              "0123456789abcdef",
+                              "",
+                              7,
+                              50,
+                              {{"a", address("10.0.0.9"), 3}, {"b", address("10.9.0.10"), 100}},
+                              80,
+                              5,
+                              6}));
+  EXPECT_EQ(model.iips.at(0).home, "a");
+  EXPECT_EQ(self_of(model), "b") << "a port has its address";
 }
 
 TEST(Iip, FindsItsPortAndLengthBySubnet) {

@@ -46,6 +46,15 @@ TEST(Print, WithoutSecretsTheHashKeyIsBlankAndTheRestLoadsAgain) {
   EXPECT_EQ(parse_text(to_text_without_secrets(keyed), "f").model, model);
 }
 
+TEST(Print, WithoutSecretsThatOfThePoolIsBlankToo) {
+  Model model = RandomModel(1).model();
+  model.dataplane.hash_key.clear();
+  model.pool = {.name = "edge", .secret = "0123456789abcdef", .member = {}, .members = {}};
+  const std::string text = to_text_without_secrets(model);
+  EXPECT_EQ(text.find("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(text.find("\n  secret = \"\";  // not shown"), std::string::npos) << text;
+}
+
 // One to eight changes: a byte set, bytes removed, a piece moved, a piece doubled, a special character put
 // in.
 std::string mutate(std::string text, std::mt19937_64& random) {

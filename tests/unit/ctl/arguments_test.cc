@@ -111,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"servce list", "unknown command \"servce\"; did you mean \"service\"?"},
         Case{"banana",
              "unknown command \"banana\"; known: status, service, dip, transition, flow, elephant, explain, "
-             "port, worker, drop, health, route, iip, capture, config, top"},
+             "port, worker, drop, health, route, iip, mux, capture, config, top"},
         Case{"dip lst", "unknown verb of dip \"lst\"; did you mean \"list\"?"},
         Case{"drop add", "unknown verb of drop \"add\"; known: list"},
         Case{"dip", "dip needs a verb: list, add, weight, drain, remove"},

@@ -136,7 +136,7 @@ TEST_F(RunTest, AnErrorInAPipeIsToldAndTheRestIsDone) {
   EXPECT_EQ(
       err.str(),
       "sluicectl: unknown command \"nonsense\"; known: status, service, dip, transition, flow, elephant, "
-      "explain, port, worker, drop, health, route, iip, capture, config, top\n"
+      "explain, port, worker, drop, health, route, iip, mux, capture, config, top\n"
       "sluicectl: unknown method \"elephant.list\"; rpc.describe lists what there is\n"
       "sluicectl: a quote ' is left open\n");
   EXPECT_EQ(pipe("elephant list\nstatus\n"), kFailed);

@@ -182,6 +182,19 @@ TEST(Election, WhatIsOfferedIsTakenAtOnceAndWithoutAQuestion) {
   EXPECT_EQ(member.election.word(member.now).iips[0].term, 6u);
 }
 
+TEST(Election, OnceAnOfferIsTakenItMayComeBackAtOnce) {
+  Member member;
+  Word& word = member.says("mux2");
+  member.until_holding();
+  Orders orders;
+  EXPECT_EQ(member.election.hand_over("mux2", member.now, orders), std::nullopt);
+  EXPECT_TRUE(member.election.word(member.now).iips[0].unable) << "it is the other's to take";
+  word.iips[0] = {.address = kA, .claim = Claim::kHolding, .term = 2};
+  member.pass(25ms);
+  EXPECT_FALSE(member.election.word(member.now).iips[0].unable);
+  EXPECT_FALSE(member.election.word(member.now).iips[0].offered);
+}
+
 TEST(Election, WhatIsOfferedToAnotherIsLeftToHim) {
   Member member;
   member.says("mux3");
