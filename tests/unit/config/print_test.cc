@@ -33,6 +33,7 @@ TEST(Print, ASecretOrABlankNeedsNoSpecialCare) {
 
 TEST(Print, WithoutSecretsTheHashKeyIsBlankAndTheRestLoadsAgain) {
   Model model = RandomModel(1).model();
+  model.pool = {};
   model.control.socket = "/run/\n  hash_key = \"\";";  // no text of the operator's passes for the key
   model.dataplane.hash_key.assign(40, 0xab);
   const std::string text = to_text_without_secrets(model);
