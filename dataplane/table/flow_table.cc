@@ -26,9 +26,10 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 [[noreturn]] void refuse(const FlowTable::Limits& limits, std::uint64_t needed, std::uint64_t there) {
+  constexpr double kWhole = 0.999;  // buckets and lists come in whole ones
   const auto fitting = [&](std::uint32_t flows) {
     return static_cast<std::uint64_t>(static_cast<double>(flows) * static_cast<double>(there) /
-                                      static_cast<double>(needed));
+                                      static_cast<double>(needed) * kWhole);
   };
   throw std::runtime_error("a flow table for " + in_words(limits.flows_v4, limits.flows_v6) + " takes " +
                            mebibytes(needed) + " and " + mebibytes(there) + " are to be had: " +
