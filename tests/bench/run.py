@@ -32,7 +32,7 @@ FLOW_ROWS = [
     ("established", 100_000, "established, 100 k flows", "flow table, every flow in it"),
     ("established", 1_000_000, "established, 1 M flows", "the same"),
     ("established", 10_000_000, "established, 10 M flows", "the same"),
-    ("new", 16_000_000, "new flows", "each packet a SYN of a flow never seen, each gets an entry"),
+    ("new", 32_000_000, "new flows", "each packet a SYN of a flow never seen, each gets an entry"),
     ("elephants", 1_024, "elephants, 1,024 flows", "tier 1's table; tier 2 skipped"),
     ("pipeline", 1_000_000, "pipeline, 1 M flows", "tier 2's core: take over, flow table, encapsulate, send"),
 ]
