@@ -150,7 +150,12 @@ class Follower {
       return leave(i, service, flow, target == kNoTarget);
     }
     burst_.target[i] = target;
-    if (desk_.dry || layout.is(Layout::kIcmpError)) return;
+    if (layout.is(Layout::kIcmpError)) return;
+    if (desk_.dry) {
+      const bool anew = layout.is(Layout::kOpensFlow) && flow.state() == FlowState::kClosing;
+      if (anew) go_to(i, service.sticky ? scheduled(i) : newest(i));
+      return;
+    }
     const FlowEvent event = state_.flows.touch(flow, packet_of(layout), now_);
     if (event == FlowEvent::kReopened) [[unlikely]] {
       // A new connection under an old key is a new flow (A7: to V').

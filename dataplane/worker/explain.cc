@@ -96,7 +96,10 @@ void find_table(Explanation& answer, const Burst& burst, const Snapshot& tables,
   if (!group.state) return;
   const FlowKey key = only(burst.key[0], tables.services[answer.service].flow_key);
   const std::uint64_t hash = tables.slot_hash(key, tables.services[answer.service].flow_key);
-  if (const Flow* flow = group.state->flows.peek(key, hash, now)) {
+  const Flow* flow = group.state->flows.peek(key, hash, now);
+  // A new connection under the key of one that ends is a new flow.
+  if (flow && burst.layout[0].is(Layout::kOpensFlow) && flow->state() == FlowState::kClosing) flow = nullptr;
+  if (flow) {
     answer.known_flow = true;
     answer.flow = *flow;
     answer.now = now;

@@ -12,7 +12,7 @@ GATEWAY_MAC = "02:00:00:00:00:fe"
 ROUTER = bytes.fromhex("0200000000fe")
 MUX = bytes.fromhex("02000000aaaa")  # whatever: a file has no filter for addresses
 ICMP, TCP, UDP, ICMP6, NONE6 = 1, 6, 17, 58, 59
-SYN, ACK, PSH = 0x02, 0x10, 0x08
+FIN, SYN, PSH, ACK = 0x01, 0x02, 0x08, 0x10
 
 # A packet as a mux sends it: who it is for, how it is wrapped, and the packet inside.
 Tunnelled = namedtuple("Tunnelled", "source dip kind ttl udp_source udp_port inner")

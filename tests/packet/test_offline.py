@@ -9,7 +9,7 @@ import socket
 from collections import Counter, defaultdict
 
 import pytest
-from frames import ACK, PSH, flow_of, frame, ip, one_hop_further, open_ip, open_tunnel, pieces, tcp, udp
+from frames import ACK, FIN, PSH, flow_of, frame, ip, one_hop_further, open_ip, open_tunnel, pieces, tcp, udp
 from offline import FILE_HEAD, MUX4, MUX6, ONE_CORE, THREE_CORES, TWO_CORES, Offline, owned_by, record, service, through
 
 WEIGHTS = (1, 2, 1, 4)
@@ -183,6 +183,18 @@ def test_explain_names_the_server_to_which_the_packets_went(tmp_path, capture, s
         assert {answer["dip"]} == dips[flow], answer
         assert answer["outer"]["destination"] == answer["dip"]
         assert answer["outer"]["source"] == (MUX6 if ":" in answer["dip"] else MUX4)
+
+
+def test_explain_knows_that_a_syn_after_a_fin_begins_a_new_flow(tmp_path):
+    source, vip = "198.51.100.7", VIPS["4in4"][0]
+    frames = [
+        frame(ip(source, vip, tcp(source, vip, 4000, 80, *more)))
+        for more in [(), (ACK, b"", 2), (ACK | PSH, b"bye", 3), (ACK | FIN, b"", 4)]
+    ]
+    with Offline(tmp_path, services(), frames) as run:
+        flow = "tcp", endpoint(source, 4000), endpoint(vip, 80)
+        assert run.ctl("explain", *flow)["table"] == "flow"
+        assert run.ctl("explain", *flow, "--syn")["table"] == "map"
 
 
 # --- reloads ----------------------------------------------------------------------------------------------------------
