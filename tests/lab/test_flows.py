@@ -9,7 +9,7 @@ from lablib.topology import Shape
 from lablib.traffic import INSIDE, PYTHON
 
 SHAPE = Shape(dips=4, spares=2)
-CONNECTIONS, FLOOD = 500, 200_000
+CONNECTIONS, FLOOD = 500, 1_000_000
 # Room for the connections and little more, so that the flood meets a full table.
 POLICY = "flows = 4096; timeouts: { closing_s = 2; }; transition: { deadline_s = 120; };"
 
