@@ -75,8 +75,8 @@ std::vector<Report::Vip> vips_of(const json& status) {
   }
   // Who is named twice is believed once.
   std::ranges::stable_sort(vips, {}, &Report::Vip::address);
-  const auto twice = std::ranges::unique(vips, {}, &Report::Vip::address);
-  vips.erase(twice.begin(), twice.end());
+  const auto same = [](const Report::Vip& a, const Report::Vip& b) { return a.address == b.address; };
+  vips.erase(std::unique(vips.begin(), vips.end(), same), vips.end());
   return vips;
 }
 

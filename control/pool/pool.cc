@@ -43,8 +43,7 @@ std::uint64_t random_boot() {
 
 Pool::Pool(boost::asio::io_context& io, const config::Model& model, announce::Announcer& announcer,
            Hooks hooks)
-    : io_(io),
-      pool_(model.pool),
+    : pool_(model.pool),
       self_(config::self_of(model).value_or("")),
       model_(model),
       announcer_(announcer),

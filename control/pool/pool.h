@@ -85,7 +85,6 @@ class Pool {
   void note_changes(TimePoint now);
   const config::Iip* find(const IpAddress& address) const;
 
-  boost::asio::io_context& io_;
   config::Pool pool_;
   const std::string self_;
   config::Model model_;
