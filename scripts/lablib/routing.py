@@ -133,6 +133,16 @@ def next_hops(lab, vip):
     return {muxes[hop["gateway"]] for hop in hops if "dead" not in hop.get("flags", [])}
 
 
+def watched(lab):
+    """How many sessions of BFD the router has up: until all are, a dead MUX is noticed by BGP's hold time alone."""
+    if lab.shape.routing == "exabgp":
+        return 0  # it speaks no BFD
+    if lab.shape.routing == "bird":
+        shown = show(lab, "router", "show", "bfd", "sessions")
+        return sum(1 for line in shown.splitlines() if " Up " in line)
+    return show(lab, "router", "show", "bfd", "peers").count("Status: up")
+
+
 def learned(lab, name="mux1"):
     """What sluiced says of its routes: VIP -> state."""
     return {row["prefix"]: row["state"] for row in lab.ask("route", "list", mux=name)}

@@ -4,7 +4,7 @@
 from lablib import routing
 from lablib.topology import Shape
 from routed import (  # noqa: F401 (pytest runs them in this order)
-    BOTH, VIP4, VIP6, wait_for_hops,
+    VIP4, VIP6, wait_for_both,
     test_the_router_has_a_next_hop_for_each_mux,
     test_route_list_says_what_is_announced_and_why,
     test_a_vip_without_live_dips_is_withdrawn_and_comes_back,
@@ -17,7 +17,7 @@ SHAPE = Shape(muxes=2, dips=3, routing="bird")
 
 
 def test_birdc_shows_both_muxes(lab):
-    wait_for_hops(lab, BOTH)
+    wait_for_both(lab)
     for vip in (VIP4, VIP6):
         shown = routing.show(lab, "router", "show", "route", "for", vip)
         assert shown.count("via ") == 2, shown
