@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
 """TCP connections that last: servers and clients that exchange a counter, and slow downloads."""
-import contextlib
 import json
 import subprocess
 import time
-from pathlib import Path
 
-from labtools import VIP4, url
+from labtools import VIP4, on_every_server, url
 from lablib import process
 from lablib.topology import SERVICES, Service
 from lablib.traffic import INSIDE, PYTHON
@@ -24,21 +22,9 @@ def conf_text(lab, policy):
     return text.replace(head, f"{head} {policy}")
 
 
-@contextlib.contextmanager
 def counter_servers(lab):
-    running = []
-    try:
-        for dip in lab.shape.hosts("dip"):
-            log = str(lab.directory(dip.name) / "counter.log")
-            Path(log).unlink(missing_ok=True)
-            argv = [PYTHON, str(INSIDE / "counter.py"), "serve", dip.name, COUNTER.vip, str(COUNTER.port)]
-            running.append(process.start(lab.host(dip.name), "counter.py", argv, log))
-        for daemon in running:
-            process.wait_until(daemon, lambda log=daemon.log: "listening" in process.tail(log, 1), "listening", 20)
-        yield
-    finally:
-        for daemon in running:
-            process.stop(daemon)
+    argv = lambda dip: [PYTHON, str(INSIDE / "counter.py"), "serve", dip.name, COUNTER.vip, str(COUNTER.port)]
+    return on_every_server(lab, "counter", argv)
 
 
 class Client:

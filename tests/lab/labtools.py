@@ -72,20 +72,26 @@ def upload(lab, vip, file, name):
 
 
 @contextlib.contextmanager
-def udp_servers(lab, service):
-    """A small UDP server on every DIP, bound to the VIP, for the length of the block."""
+def on_every_server(lab, name, argv_of, dips=None):
+    """A program on each DIP for the length of the block, which begins when all have said "listening"."""
     running = []
     try:
-        for dip in lab.shape.members():
-            log = str(lab.directory(dip.name) / f"{service.name}.log")
-            Path(log).unlink(missing_ok=True)  # an earlier server said "listening" there
-            argv = [PYTHON, str(INSIDE / "echo.py"), dip.name, service.vip, str(service.port)]
-            running.append(process.start(lab.host(dip.name), "echo.py", argv, log))
-            process.wait_until(running[-1], lambda: "listening" in process.tail(log, 1), "listening", 10)
+        for dip in dips or lab.shape.hosts("dip"):
+            log = str(lab.directory(dip.name) / f"{name}.log")
+            Path(log).unlink(missing_ok=True)  # an earlier one said "listening" there
+            running.append(process.start(lab.host(dip.name), name, argv_of(dip), log))
+        for daemon in running:
+            process.wait_until(daemon, lambda log=daemon.log: "listening" in process.tail(log, 1), "listening", 20)
         yield
     finally:
         for daemon in running:
             process.stop(daemon)
+
+
+def udp_servers(lab, service):
+    """A small UDP server on every DIP, bound to the VIP, for the length of the block."""
+    argv = lambda dip: [PYTHON, str(INSIDE / "echo.py"), dip.name, service.vip, str(service.port)]
+    return on_every_server(lab, service.name, argv, lab.shape.members())
 
 
 @contextlib.contextmanager

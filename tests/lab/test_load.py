@@ -6,11 +6,10 @@ import contextlib
 import json
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from labtools import VIP4, assert_spread, assert_unharmed, spread
-from lablib import process, programs
+from labtools import VIP4, assert_spread, assert_unharmed, on_every_server, spread
+from lablib import programs
 from lablib.topology import Shape
 from lablib.traffic import PYTHON, steady
 
@@ -50,19 +49,11 @@ def report(lab, name, busy=50, rx_pps=1000.0, state="alive", **more):
 
 @pytest.fixture(scope="module")
 def reporters(lab):
-    running = []
-    try:
-        for dip in lab.shape.hosts("dip"):
-            report(lab, dip.name)
-            log = str(lab.directory(dip.name) / "reporter.log")
-            argv = [PYTHON, "-c", REPORTER, str(lab.directory(dip.name) / "status.json"), str(REPORTS)]
-            running.append(process.start(lab.host(dip.name), "reporter", argv, log))
-        for daemon in running:
-            process.wait_until(daemon, lambda log=daemon.log: "listening" in process.tail(log, 1), "listening", 20)
+    for dip in lab.shape.hosts("dip"):
+        report(lab, dip.name)
+    argv = lambda dip: [PYTHON, "-c", REPORTER, str(lab.directory(dip.name) / "status.json"), str(REPORTS)]
+    with on_every_server(lab, "reporter", argv):
         yield
-    finally:
-        for daemon in running:
-            process.stop(daemon)
 
 
 @contextlib.contextmanager
