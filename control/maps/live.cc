@@ -7,24 +7,16 @@
 #include <utility>
 
 #include "dataplane/door/counters.h"
-#include "dataplane/table/pages.h"
 
 namespace sluice::maps {
 namespace {
 
 // A drained DIP is not asked whether it is empty before the workers have long seen that it gets nothing new.
 constexpr std::chrono::seconds kSettled{2};
-constexpr std::uint32_t kLeastFlows = 16'384, kMostSharedFlows = 1u << 20;
 
 const config::Service* find(const config::Model& model, const std::string& name) {
   const auto at = std::ranges::find(model.services, name, &config::Service::name);
   return at == model.services.end() ? nullptr : &*at;
-}
-
-// Services that keep no flows need tables while something changes (table S of A7).
-bool needs_state(const PlannedService& service, const PlannedGroup& group) {
-  return service.service->stickiness == config::Stickiness::kFlow || group.changes != 0 ||
-         !service.older.empty();
 }
 
 }  // namespace
@@ -32,7 +24,7 @@ bool needs_state(const PlannedService& service, const PlannedGroup& group) {
 Live::Live(config::Model model, Surroundings surroundings)
     : model_(std::move(model)),
       around_(std::move(surroundings)),
-      memory_bytes_(around_.memory_bytes ? around_.memory_bytes : free_memory()),
+      tables_(model_.dataplane, around_.observer, around_.memory_bytes),
       service_ids_(kMaxServices),
       target_ids_(kMaxTargets) {}
 
@@ -40,11 +32,9 @@ void Live::warn(const std::string& sentence) const {
   if (around_.warn) around_.warn(sentence);
 }
 
-std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
+std::unique_ptr<const Snapshot> Live::build(const config::Model& model, bool new_tables) {
   const Plan plan = make_plan(model, history_);
-  groups_ = 0;
-  for (const PlannedService& service : plan) groups_ += service.groups.size();
-  if (new_tables_) check_memory(plan);
+  tables_.begin(plan, new_tables);
   const Inputs inputs{
       .plan = plan,
       .slots = model.dataplane.slots,
@@ -54,43 +44,15 @@ std::unique_ptr<const Snapshot> Live::build(const config::Model& model) {
       .toeplitz = around_.toeplitz,
       .slot_hash = around_.slot_hash,
       .generation = ++generation_,
-      .state_of = [this](const PlannedService& s, const PlannedGroup& g) { return state_of(s, g); },
-      .owner_of = [this](const PlannedService& s, const PlannedGroup& g) { return owner_of(s, g); },
+      .state_of = [this](const PlannedService& s, const PlannedGroup& g) { return tables_.state_of(s, g); },
+      .owner_of = [this](const PlannedService& s, const PlannedGroup& g) { return tables_.owner_of(s, g); },
   };
   Built built = build_snapshot(inputs, service_ids_, target_ids_, cache_);
   directory_ = std::move(built.directory);
   unreachable_ = std::move(built.unreachable);
-  // States of groups that are gone live as long as the snapshots that name them.
-  std::erase_if(states_, [&](const auto& entry) {
-    return std::ranges::find(built.snapshot->states, entry.second.state) == built.snapshot->states.end();
-  });
-  list_moves(*built.snapshot);
+  tables_.end(directory_, *built.snapshot, publisher_ && publisher_->settled());
   note_newest_maps(*built.snapshot);
   return std::move(built.snapshot);
-}
-
-// The tables of all groups together: each takes its memory as flows come, long after it was made.
-void Live::check_memory(const Plan& plan) const {
-  std::uint64_t bytes = 0, flows = 0, tables = 0;
-  for (const PlannedService& service : plan) {
-    const FlowTable::Limits limits = limits_of(*service.service);
-    for (const PlannedGroup& group : service.groups) {
-      if (!needs_state(service, group)) continue;
-      const auto at = states_.find({service.service->name, group.name});
-      bytes += at == states_.end() ? FlowTable::bytes_for(limits) : at->second.state->flows.capacity_bytes();
-      flows += limits.flows_v4 + limits.flows_v6;
-      ++tables;
-    }
-  }
-  if (bytes <= memory_bytes_) return;
-  // A little less, because the smallest tables have a fixed part.
-  const double share = 0.99 * static_cast<double>(memory_bytes_) / static_cast<double>(bytes);
-  const auto fitting = static_cast<std::uint64_t>(static_cast<double>(flows) * share);
-  throw std::runtime_error("the flow tables of " + std::to_string(tables) + " groups, for " +
-                           std::to_string(flows) + " flows in all, take " + std::to_string(bytes >> 20) +
-                           " MiB and " + std::to_string(memory_bytes_ >> 20) +
-                           " MiB are to be had: " + std::to_string(fitting) +
-                           " flows in all would fit; set dataplane.flows, or flows of services, to less");
 }
 
 // Since when each service's newest map of tier 1 is the newest: the map before is alive while this is asked.
@@ -106,17 +68,11 @@ void Live::note_newest_maps(const Snapshot& snapshot) {
   newest_maps_ = std::move(next);
 }
 
-// Have the workers, since tier 1's newest map came, walked over all tables of the service and found no flow
-// that only an older map leads to?
+// Does no flow need an older map of tier 1?
 bool Live::settled(const std::string& service) const {
   const auto newest = newest_maps_.find(service);
   if (newest == newest_maps_.end() || newest->second.alone) return true;
-  return std::ranges::all_of(states_, [&](const auto& entry) {
-    const Strays& strays = entry.second.state->strays;
-    return entry.first.service != service ||
-           (strays.walked.load(std::memory_order_acquire) >= newest->second.since &&
-            strays.count.load(std::memory_order_relaxed) == 0);
-  });
+  return tables_.without_strays(service, newest->second.since);
 }
 
 std::uint64_t Live::slots_given_up() const {
@@ -293,9 +249,7 @@ void Live::refresh() {
   } catch (const std::runtime_error& full) {
     // What health and time ask for comes into force, if need be without remembering new flows.
     warn(std::string("a transition goes without tables: ") + full.what());
-    new_tables_ = false;
-    snapshot = build(effective_);
-    new_tables_ = true;
+    snapshot = build(effective_, false);
   }
   if (slots_given_up() > given_up)
     warn("more changes of groups are under way than can be told apart: flows of " +
@@ -309,72 +263,6 @@ void Live::set_health(const std::string& service, const std::string& dip, bool h
   maps::set_health(history_, effective_, service, dip, healthy, Clock::now());
   count_broken(lost_flows(lost_before, effective_), false);
   refresh();
-}
-
-unsigned Live::owner_of(const PlannedService& service, const PlannedGroup& group) const {
-  const std::vector<config::Worker>& workers = model_.dataplane.workers;
-  std::vector<unsigned> tier2;
-  for (unsigned i = 0; i < workers.size(); ++i) {
-    if (workers[i].tier2 && group.worker == workers[i].lcore) return i;
-    if (workers[i].tier2) tier2.push_back(i);
-  }
-  return tier2[identity(service.service->name + '\0' + group.name) % tier2.size()];
-}
-
-FlowTable::Limits Live::limits_of(const config::Service& service) const {
-  FlowTable::Limits limits;
-  std::uint32_t flows = service.flows;
-  if (flows == 0) {
-    const auto share = static_cast<std::uint32_t>(model_.dataplane.flows / std::max<std::size_t>(1, groups_));
-    flows = std::clamp(share, kLeastFlows, kMostSharedFlows);
-  }
-  (service.vip.address.is_v4() ? limits.flows_v4 : limits.flows_v6) = flows;
-  (service.vip.address.is_v4() ? limits.flows_v6 : limits.flows_v4) = 0;
-  limits.memory_at_once = model_.dataplane.flow_memory == config::FlowMemory::kAtOnce;
-  const config::Timeouts& t = service.timeouts;
-  limits.timeouts = {t.syn_s, t.established_s, t.closing_s, t.udp_s, t.other_s};
-  return limits;
-}
-
-std::shared_ptr<GroupState> Live::state_of(const PlannedService& service, const PlannedGroup& group) {
-  if (!needs_state(service, group)) return nullptr;
-  const MapKey key{service.service->name, group.name};
-  if (!new_tables_ && !states_.contains(key)) return nullptr;
-  auto at = states_.find(key);
-  if (at == states_.end()) {
-    const unsigned owner = owner_of(service, group);
-    auto state = std::make_shared<GroupState>(limits_of(*service.service), around_.observer(owner), owner);
-    at = states_.emplace(key, Owned{.state = std::move(state), .owner = owner}).first;
-  }
-  return at->second.state;
-}
-
-// A move is listed until every worker has seen a snapshot that names the new owner, and the table is there.
-void Live::list_moves(Snapshot& next) {
-  const bool settled = publisher_ && publisher_->settled();
-  for (std::uint32_t g = 0; g < directory_.groups.size(); ++g) {
-    const Directory::Group& group = directory_.groups[g];
-    const auto at = states_.find({directory_.services[group.service].name, group.name});
-    if (at == states_.end()) continue;
-    Owned& owned = at->second;
-    const unsigned owner = next.groups[g].owner;
-    if (owner != owned.owner) {
-      owned.owner = owner;
-      owned.moving = true;
-    } else if (settled && owned.state->keeper.load() == owner) {
-      owned.moving = false;
-    }
-    if (owned.moving) next.moves.push_back({g, around_.observer(owner)});
-  }
-}
-
-bool Live::moves_are_over() const {
-  bool any = false;
-  for (const auto& [key, owned] : states_) {
-    any |= owned.moving;
-    if (owned.moving && owned.state->keeper.load() != owned.owner) return false;
-  }
-  return any && publisher_->settled();
 }
 
 std::uint64_t Live::flows_of(const MapKey& group, const std::string& dip) const {
@@ -413,7 +301,7 @@ void Live::tick(Clock::time_point now) {
     count_broken(lost_flows(lost_before, effective_), true);
     forget_left(history_, effective_);
   }
-  if (ended || moves_are_over()) refresh();
+  if (ended || tables_.moves_are_over(publisher_->settled())) refresh();
 }
 
 bool Live::finish_transitions(const std::string& service) {
@@ -466,10 +354,10 @@ std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const 
     row->second.slots_moved += service.slots_moved;
     row->second.slots_given_up = service.slots_given_up;
   }
-  for (const auto& [key, owned] : states_) {
+  tables_.for_each([&](const MapKey& key, const GroupState& state) {
     if (const auto row = rows.find(key.service); row != rows.end() && !settled(key.service))
-      row->second.flows_in_old_groups += owned.state->strays.count.load(std::memory_order_relaxed);
-  }
+      row->second.flows_in_old_groups += state.strays.count.load(std::memory_order_relaxed);
+  });
   for (const Directory::Group& group : directory_.groups) {
     const auto row = rows.find(directory_.services[group.service].name);
     if (row != rows.end()) row->second.slots_moved += group.slots_moved;
@@ -566,18 +454,6 @@ std::uint32_t Live::slots_of(std::uint32_t index) const {
   std::uint32_t held = 0;
   for (std::uint32_t slot = 0; slot < view.mod.divisor(); ++slot) held += view.slots[slot] == target.member;
   return held;
-}
-
-std::vector<Live::Table> Live::tables_of(const std::string& service) const {
-  std::vector<Table> tables;
-  for (std::size_t g = 0; g < directory_.groups.size(); ++g) {
-    const Directory::Group& group = directory_.groups[g];
-    const std::string& name = directory_.services[group.service].name;
-    if (!service.empty() && name != service) continue;
-    const auto at = states_.find({name, group.name});
-    if (at != states_.end()) tables.push_back({at->second.state, name, group.name});
-  }
-  return tables;
 }
 
 }  // namespace sluice::maps

@@ -17,6 +17,7 @@
 
 #include "control/config/model.h"
 #include "control/maps/build.h"
+#include "control/maps/flow_tables.h"
 #include "control/maps/ids.h"
 #include "control/maps/paths.h"
 #include "control/maps/plan.h"
@@ -33,8 +34,7 @@ class Live {
     std::function<std::vector<IpAddress>()> own_addresses;
     ToeplitzKey toeplitz;
     KeyedHash slot_hash;
-    // By index of the worker: who is told of flows that leave a table that it owns.
-    std::function<FlowObserver(unsigned worker)> observer;
+    FlowTables::Observer observer;
     // Flows in all tables that go to this target (stable id).
     std::function<std::uint64_t(std::uint32_t target)> flows_of_target;
     // Does the agent of a DIP that leaves say that its last connection is gone? May be empty.
@@ -133,28 +133,21 @@ class Live {
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
   [[nodiscard]] const Snapshot& snapshot() const { return publisher_->current(); }
 
-  // The flow tables of a service's groups, or with "" of all; each one's keeper may be asked about it.
-  struct Table {
-    std::shared_ptr<GroupState> state;
-    std::string service, group;
-  };
-  [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const;
+  // The flow tables of a service's groups, or with "" of all.
+  using Table = FlowTables::Table;
+  [[nodiscard]] std::vector<Table> tables_of(const std::string& service) const {
+    return tables_.of(service, directory_);
+  }
 
  private:
   // Of an effective model.
-  std::unique_ptr<const Snapshot> build(const config::Model& model);
+  std::unique_ptr<const Snapshot> build(const config::Model& model, bool new_tables = true);
   std::optional<std::string> bring_into_force(config::Model next, Loads loads, const ChangeOptions& options);
   void forget_before(Clock::time_point now);
   void publish(std::unique_ptr<const Snapshot> snapshot);
-  std::shared_ptr<GroupState> state_of(const PlannedService& service, const PlannedGroup& group);
-  [[nodiscard]] unsigned owner_of(const PlannedService& service, const PlannedGroup& group) const;
-  void list_moves(Snapshot& next);
-  [[nodiscard]] bool moves_are_over() const;
-  [[nodiscard]] FlowTable::Limits limits_of(const config::Service& service) const;
   [[nodiscard]] std::optional<std::string> refuse_other_keys(const config::Model& next) const;
   [[nodiscard]] bool is_last(const config::Service& service, const std::string& dip) const;
   [[nodiscard]] std::uint64_t flows_of(const MapKey& group, const std::string& dip) const;
-  void check_memory(const Plan& plan) const;
   void note_newest_maps(const Snapshot& snapshot);
   [[nodiscard]] bool settled(const std::string& service) const;
   [[nodiscard]] std::uint64_t slots_given_up() const;
@@ -176,15 +169,7 @@ class Live {
   History history_;
   std::map<std::string, Before> before_;  // by service: as it was before the operator's transitions
   std::set<std::string> lost_flows_;      // services in transition whose tables do not know all flows
-  struct Owned {
-    std::shared_ptr<GroupState> state;
-    unsigned owner = 0;
-    bool moving = false;  // its keeper may still be an earlier owner
-  };
-  std::map<MapKey, Owned> states_;
-  std::size_t groups_ = 1;  // that share dataplane.flows
-  bool new_tables_ = true;  // else: groups that have no state yet do without
-  std::uint64_t memory_bytes_;
+  FlowTables tables_;
   struct NewestMap {
     const std::uint16_t* slots = nullptr;
     std::uint64_t since = 0;  // generation
