@@ -2,7 +2,9 @@
 # Copyright The Sluice Authors
 """One lab for each module that asks for it, of the SHAPE that the module names; always down at its end.
 
-The lab of the tests has a name of its own, so that one that an operator has up stays untouched."""
+The lab of the tests has a name of its own, so that one that an operator has up stays untouched; two runs side by side
+need two names (SLUICE_TEST_LAB)."""
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,7 +19,7 @@ from lablib import process  # noqa: E402
 from lablib.lab import Lab  # noqa: E402
 from lablib.topology import Shape  # noqa: E402
 
-PREFIX = "sluice-test"
+PREFIX = os.environ.get("SLUICE_TEST_LAB", "sluice-test")
 
 
 @pytest.fixture(scope="module")

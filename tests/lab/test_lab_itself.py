@@ -7,10 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import PREFIX, ROOT
 from lablib.host import run
 
-PREFIX = "sluice-test"
 LAB = ROOT / "scripts" / "lab"
 
 
