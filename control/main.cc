@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// sluiced, the appliance. It reads top to bottom: configuration, EAL and ports, maps, the kernel's tables,
-// workers, the socket and the metrics page, health, and then it runs until it is told to stop.
+// sluiced, the appliance. It reads top to bottom: configuration, EAL and ports, ways, maps, what the process
+// before left, workers, health, addresses and routes, doors, and then it runs until it is told to stop.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 #include <systemd/sd-daemon.h>
 
 #include <CLI/CLI.hpp>
@@ -17,28 +16,22 @@
 #include <set>
 
 #include "control/announce/announcer.h"
-#include "control/config/address_port.h"
 #include "control/config/diff.h"
 #include "control/config/parse.h"
+#include "control/doors.h"
 #include "control/health/doctor.h"
 #include "control/health/monitor.h"
 #include "control/health/ways.h"
 #include "control/load/desk.h"
 #include "control/machine.h"
 #include "control/maps/live.h"
-#include "control/metrics/http.h"
-#include "control/neighbor/kernel.h"
-#include "control/restart/restart.h"
-#include "control/restart/take_over.h"
 #include "control/route/announcer.h"
 #include "control/route/facts.h"
 #include "control/rpc/appliance.h"
-#include "control/rpc/health.h"
-#include "control/rpc/iip.h"
 #include "control/rpc/mux.h"
-#include "control/rpc/route.h"
-#include "control/rpc/server.h"
+#include "control/succession.h"
 #include "control/supervise/workers.h"
+#include "control/ways.h"
 
 namespace sluice {
 namespace {
@@ -56,19 +49,6 @@ std::optional<config::Model> read_configuration(const std::string& file) {
   config::Result result = config::parse_file(file);
   for (const config::Problem& problem : result.problems) std::cerr << config::to_string(problem) << '\n';
   return std::move(result.model);
-}
-
-// The configured key, or the one that ran before a restart, or a random one.
-HashKey hash_key_of(const config::Dataplane& dataplane, const std::optional<HashKey>& before) {
-  HashKey key;
-  if (dataplane.hash_key.size() == key.size()) {
-    std::ranges::copy(dataplane.hash_key, key.begin());
-  } else if (before) {
-    key = *before;
-  } else if (getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) {
-    throw std::runtime_error("the kernel gives no random numbers for the hash key; set dataplane.hash_key");
-  }
-  return key;
 }
 
 std::string hex(std::span<const std::uint8_t> bytes) {
@@ -94,24 +74,25 @@ void warn(const std::string& sentence) {
 class Sluiced {
  public:
   Sluiced(const config::Model& model, std::string config_file, bool take_over)
-      : machine_(model.dataplane, [&] { return receive(model, take_over); }),
-        kernel_(make_kernel_tables(model.dataplane)),
+      : machine_(model.dataplane, [&] { return succession_.receive(model, take_over); }),
+        ways_(io_, model.dataplane, [this] { kernel_changed(); }),
         live_(model, surroundings(model)),
         data_path_(make_data_path()),
         health_(make_health_monitor()),
         announcer_(make_announcer()),
-        routes_(io_, route::options_for(model.control, kernel_ != nullptr, warn)),
+        routes_(io_, route::options_for(model.control, ways_.kernel() != nullptr, warn)),
         doctor_(io_, doctor_options()),
         appliance_{live_, totals_, rates_} {
     appliance_.config_file = std::move(config_file);
-    configure_interfaces();
-    machine_.start(go_on());
+    ways_.configure_interfaces(machine_.macs());
+    machine_.start(succession_.go_on(live_, machine_));
     live_.publish_through(machine_.publisher());
     live_.on_change([this] { changed(); });
     machine_.register_writers(totals_);
     fill_appliance();
     pool_ = make_pool();
-    open_doors();
+    doors_.emplace(io_, model.control,
+                   Doors::Behind{appliance_, *health_, doctor_, *announcer_, pool_.get(), routes_});
     changed();
     tick();
     wait_for_ready();
@@ -126,8 +107,8 @@ class Sluiced {
     spdlog::info("stopping: finishing what has come in");
     if (pool_) pool_->leave();
     machine_.stop();
-    leave_state();
-    server_.reset();
+    succession_.leave(live_);
+    doors_->close();
     log_balance();
     return kDone;
   }
@@ -135,25 +116,12 @@ class Sluiced {
  private:
   const config::Dataplane& dataplane() const { return live_.model().dataplane; }
 
-  // One kernel interface is enough to need the kernel's tables.
-  std::unique_ptr<neighbor::KernelTables> make_kernel_tables(const config::Dataplane& dataplane) {
-    neighbor::KernelOptions options;
-    bool any = false;
-    for (const config::Port& port : dataplane.ports) {
-      options.interfaces.push_back(port.kernel_interface);
-      any |= !port.kernel_interface.empty();
-    }
-    if (!any) return nullptr;
-    options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
-    return std::make_unique<neighbor::KernelTables>(io_, std::move(options), [this] { kernel_changed(); });
-  }
-
   maps::Live::Surroundings surroundings(const config::Model& model) {
     return {.ports = maps::port_facts(model.dataplane, machine_.macs()),
-            .path_to = [this](const IpAddress& destination) { return path_to(destination); },
-            .own_addresses = [this] { return own_addresses(); },
-            .toeplitz = ToeplitzKey(key_),
-            .slot_hash = KeyedHash(derive_secret(key_, "tier-2 slots")),
+            .path_to = [this](const IpAddress& destination) { return ways_.path_to(destination); },
+            .own_addresses = [this] { return ways_.own_addresses(); },
+            .toeplitz = ToeplitzKey(succession_.key()),
+            .slot_hash = KeyedHash(derive_secret(succession_.key(), "tier-2 slots")),
             .observer = [this](unsigned worker) { return machine_.observer(worker); },
             .flows_of_target = [this](std::uint32_t target) { return totals_.flows_of_target(target); },
             .agent_says_empty = [this](const std::string& service,
@@ -163,89 +131,17 @@ class Sluiced {
             .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }};
   }
 
-  maps::Path path_to(const IpAddress& destination) const {
-    if (const auto fixed = maps::static_path(dataplane(), destination)) return *fixed;
-    maps::Path path;
-    if (!kernel_) {
-      path.why = "no port has a gateway_mac or a kernel_interface";
-      return path;
-    }
-    const neighbor::Answer answer = kernel_->lookup(destination);
-    if (const auto* resolved = std::get_if<neighbor::Resolved>(&answer)) {
-      path.resolved = true;
-      path.port = static_cast<unsigned>(resolved->port);
-      path.next_hop = resolved->mac;
-      path.mtu = static_cast<std::uint16_t>(
-          std::min<std::uint32_t>(resolved->mtu, dataplane().ports[path.port].mtu));
-      return path;
-    }
-    if (const auto* unresolved = std::get_if<neighbor::Unresolved>(&answer)) {
-      path.port = static_cast<unsigned>(unresolved->port);
-    }
-    path.why = kernel_->mirror().describe(destination);
-    return path;
-  }
-
-  std::string describe_path(const IpAddress& destination) const {
-    if (maps::static_path(dataplane(), destination)) return "by the port's gateway_mac";
-    return kernel_ ? kernel_->mirror().describe(destination)
-                   : "no port has a gateway_mac or a kernel_interface";
-  }
-
-  std::vector<IpAddress> own_addresses() const {
-    std::vector<IpAddress> own;
-    for (const config::Port& port : dataplane().ports) {
-      for (const config::InterfaceAddress& address : port.addresses) own.push_back(address.address);
-      const neighbor::Link* link =
-          kernel_ && !port.kernel_interface.empty() ? kernel_->mirror().link(port.kernel_interface) : nullptr;
-      if (!link) continue;
-      for (const neighbor::Address& address : kernel_->mirror().addresses(link->ifindex)) {
-        own.push_back(address.address);
-      }
-    }
-    return own;
-  }
-
-  void configure_interfaces() {
-    const std::vector<MacAddress> macs = machine_.macs();
-    std::uint32_t priority = neighbor::kDefaultRoutePriority;
-    for (std::size_t i = 0; i < dataplane().ports.size(); ++i) {
-      const config::Port& port = dataplane().ports[i];
-      if (port.kernel_interface.empty()) continue;
-      neighbor::InterfaceSettings settings;
-      settings.name = port.kernel_interface;
-      settings.mac = macs[i];
-      settings.mtu = port.mtu;
-      settings.addresses = port.addresses;
-      settings.gateway = port.gateway;
-      settings.gateway6 = port.gateway6;
-      settings.priority = priority++;
-      if (const auto problem = kernel_->configure_interface(settings)) throw std::runtime_error(*problem);
-    }
-  }
-
   void kernel_changed() {
     if (machine_running_) live_.refresh();
   }
 
+  // A snapshot has been published.
   void changed() {
-    routes_.want(route::decide(route::facts_of(live_.model(), live_.directory())));
-    watch_dips();
-  }
-
-  // The kernel keeps the ways to all DIPs resolved for us.
-  void watch_dips() {
     machine_running_ = true;
+    routes_.want(route::decide(route::facts_of(live_.model(), live_.directory())));
     totals_.forget_services(live_.take_reused_services());
     totals_.forget_targets(live_.take_reused_targets());
-    if (!kernel_) return;
-    std::vector<IpAddress> destinations;
-    for (const config::Service& service : live_.model().services) {
-      for (const config::Group& group : service.groups) {
-        for (const config::Dip& dip : group.dips) destinations.push_back(dip.address);
-      }
-    }
-    kernel_->watch(std::move(destinations));
+    ways_.watch(live_.model().services);
   }
 
   // SIGTERM: routers learn of it first, and packets are forwarded until they have turned elsewhere. A second
@@ -265,15 +161,15 @@ class Sluiced {
 
   // The clients' way, for probes that take it: the kernel sends them by a port's interface.
   std::shared_ptr<health::DataPath> make_data_path() {
-    if (!kernel_) return nullptr;
-    const auto path = [this](const IpAddress& destination) { return path_to(destination); };
+    if (!ways_.kernel()) return nullptr;
+    const auto path = [this](const IpAddress& destination) { return ways_.path_to(destination); };
     return std::make_shared<health::DataPath>(machine_.probe_ports(), health::Ways(live_, path));
   }
 
   health::DoctorOptions doctor_options() {
     return {.data_path = data_path_,
-            .path_to = [this](const IpAddress& destination) { return path_to(destination); },
-            .describe_path = [this](const IpAddress& destination) { return describe_path(destination); }};
+            .path_to = [this](const IpAddress& destination) { return ways_.path_to(destination); },
+            .describe_path = [this](const IpAddress& destination) { return ways_.describe(destination); }};
   }
 
   // From verdict to packets in one step: each one is a publication.
@@ -302,8 +198,8 @@ class Sluiced {
   std::unique_ptr<announce::Announcer> make_announcer() {
     announce::Surroundings around;
     around.macs = machine_.macs();
-    around.add_address = [this](const auto&... what) { return kernel_->add_address(what...); };
-    around.remove_address = [this](const auto&... what) { return kernel_->remove_address(what...); };
+    around.add_address = [this](const auto&... what) { return ways_.kernel()->add_address(what...); };
+    around.remove_address = [this](const auto&... what) { return ways_.kernel()->remove_address(what...); };
     around.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
     return std::make_unique<announce::Announcer>(io_, std::move(around));
   }
@@ -323,58 +219,21 @@ class Sluiced {
   void fill_appliance() {
     appliance_.ports = machine_.port_facts();
     appliance_.workers = machine_.worker_facts();
-    appliance_.hash_key_id = hex(derive_secret(key_, "key id")).substr(0, 8);
-    appliance_.restart = predecessor_.outcome();
+    appliance_.hash_key_id = hex(derive_secret(succession_.key(), "key id")).substr(0, 8);
+    appliance_.restart = succession_.outcome();
     appliance_.buffers = machine_.buffers();
     appliance_.free_buffers = [this] { return machine_.free_buffers(); };
     appliance_.tsc_hz = Machine::tsc_hz();
     appliance_.ask = [this](unsigned worker, Request request, Machine::Answered done) {
       return machine_.ask(io_, worker, std::move(request), std::move(done));
     };
-    appliance_.describe_path = [this](const IpAddress& destination) { return describe_path(destination); };
+    appliance_.describe_path = [this](const IpAddress& destination) { return ways_.describe(destination); };
     appliance_.report_of = [this](const std::string& service, const std::string& dip) {
       return load_.last(service, dip);
     };
     appliance_.apply = [this](config::Model next, const maps::ChangeOptions& options) {
       return apply(next, options);
     };
-  }
-
-  // The process before is gone from here on. What it left decides about the key, if the file does not.
-  HashKey receive(const config::Model& model, bool take_over) {
-    if (take_over && !restart::ask_to_leave(model.control.socket))
-      spdlog::warn("nobody is there to take over from");
-    predecessor_ = restart::Predecessor(restart::state_path(model), model);
-    return key_ = hash_key_of(model.dataplane, predecessor_.key());
-  }
-
-  // Goes on where the process before stopped.
-  std::unique_ptr<const Snapshot> go_on() {
-    predecessor_.resume(live_);
-    std::unique_ptr<const Snapshot> first = live_.first_snapshot();
-    predecessor_.restore_flows(live_, *first, key_, Machine::flow_clock(),
-                               [this](unsigned worker, std::uint32_t target, std::uint64_t flows) {
-                                 machine_.count_flows(worker, target, flows);
-                               });
-    const restart::Outcome& outcome = predecessor_.outcome();
-    const bool whole = outcome.kind != restart::Outcome::Kind::kRefused && outcome.tables_refused == 0;
-    if (const std::string what = predecessor_.sentence(); !what.empty()) {
-      spdlog::log(whole && outcome.why.empty() ? spdlog::level::info : spdlog::level::warn, "{}", what);
-    }
-    return first;
-  }
-
-  void leave_state() {
-    const std::string path = restart::state_path(live_.model());
-    if (path.empty()) return;
-    try {
-      const restart::Left left = restart::leave(path, live_, key_, Machine::flow_clock());
-      if (!left.why.empty()) spdlog::error("no flow table is left to the next process: {}", left.why);
-      spdlog::info("left {} flows to the next process: {} bytes in {} ms", left.flows, left.bytes,
-                   left.took.count());
-    } catch (const restart::Refused& refused) {
-      spdlog::error("nothing is left to the next process: {}", refused.what());
-    }
   }
 
   // Diff, then apply: commands and reloads are one path.
@@ -392,45 +251,6 @@ class Sluiced {
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
     return done;
-  }
-
-  void open_doors() {
-    rpc::add_status(router_, appliance_);
-    rpc::add_service(router_, appliance_);
-    rpc::add_dip(router_, appliance_);
-    rpc::add_port(router_, appliance_);
-    rpc::add_worker(router_, appliance_);
-    rpc::add_drop(router_, appliance_);
-    rpc::add_explain(router_, appliance_);
-    rpc::add_config(router_, appliance_);
-    rpc::add_transition(router_, appliance_);
-    rpc::add_flow(router_, appliance_);
-    rpc::add_elephant(router_, appliance_);
-    rpc::add_health(router_, [this] { return health_->rows(); });
-    rpc::add_iip(router_, appliance_, *announcer_, pool_.get());
-    rpc::add_mux(router_, pool_.get());
-    rpc::add_route(router_, routes_);
-    appliance_.status_parts["routes"] = [this] { return rpc::route_states(routes_); };
-    rpc::add_health_check(router_, appliance_, [this](const auto& service, const auto& dip, auto done) {
-      return doctor_.check(service, dip, std::move(done));
-    });
-    const config::Control& control = live_.model().control;
-    rpc::ServerOptions options;
-    options.path = control.socket;
-    options.group = control.socket_group;
-    options.admin_group = control.admin_group;
-    options.mode = control.socket_mode;
-    options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
-    server_ = std::make_unique<rpc::Server>(io_, router_, std::move(options));
-    if (control.metrics.empty()) return;
-    const auto at = config::parse_address_port(control.metrics);
-    metrics_ = std::make_unique<metrics::MetricsServer>(
-        io_, to_string(at->address), at->port,
-        [this] {
-          return rpc::render_metrics(appliance_) + rpc::render_health(health_->rows(), health_->stats()) +
-                 rpc::render_routes(routes_);
-        },
-        [this] { return appliance_.ready; });
   }
 
   void tick() {
@@ -458,7 +278,7 @@ class Sluiced {
   // Packets flow when the workers run and the ways to the DIPs that can be known are known; an unreachable
   // DIP is a sentence in the log, not a reason to wait for ever.
   void wait_for_ready() {
-    const bool known = !kernel_ || (kernel_->synced() && live_.unreachable().empty());
+    const bool known = ways_.known() && (!ways_.kernel() || live_.unreachable().empty());
     if (!known && ++ready_tries_ < kReadyTries) {
       ready_timer_.expires_after(kReadyPoll);
       ready_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -470,7 +290,7 @@ class Sluiced {
     for (const std::string& sentence : live_.unreachable()) spdlog::warn("{}", sentence);
     if (dataplane().hash_key.empty()) {
       spdlog::info("hash key {} was made at random{}; other MUXes of this VIP need the same one in hash_key",
-                   appliance_.hash_key_id, predecessor_.key() ? " before the restart" : "");
+                   appliance_.hash_key_id, succession_.key_was_there() ? " before the restart" : "");
     }
     health_->configure(live_.model().services);
     keep_addresses();
@@ -486,7 +306,7 @@ class Sluiced {
     reload.async_wait([this, &reload](const boost::system::error_code& error, int) {
       if (error) return;
       try {
-        router_.call("config.reload", nlohmann::json::object(), {.may_change = true});
+        doors_->reload();
       } catch (const rpc::Error& refused) {
         spdlog::error("reload: {}", refused.what());
       }
@@ -511,10 +331,9 @@ class Sluiced {
   static constexpr std::chrono::milliseconds kReadyPoll{100};
 
   boost::asio::io_context io_;
-  restart::Predecessor predecessor_;
-  HashKey key_;
+  Succession succession_;
   Machine machine_;
-  std::unique_ptr<neighbor::KernelTables> kernel_;
+  Ways ways_;
   maps::Live live_;
   load::Desk load_{io_, live_, [](const std::string& sentence) { spdlog::info("{}", sentence); }};
   std::shared_ptr<health::DataPath> data_path_;
@@ -526,9 +345,7 @@ class Sluiced {
   metrics::Totals totals_;
   metrics::Rates rates_;
   rpc::Appliance appliance_;
-  rpc::Router router_;
-  std::unique_ptr<rpc::Server> server_;
-  std::unique_ptr<metrics::MetricsServer> metrics_;
+  std::optional<Doors> doors_;
   boost::asio::steady_timer ticker_{io_}, ready_timer_{io_}, leave_timer_{io_};
   std::optional<supervise::Watchdog> watchdog_;
   std::set<unsigned> liars_;

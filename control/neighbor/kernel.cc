@@ -64,6 +64,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   }
 
   void read_events();
+  void read_pending();
   void take(nlmsghdr* message, std::size_t bytes);
   void take_fact(nlmsghdr* message, bool is_dumped);
   void lost();
@@ -99,8 +100,14 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   std::size_t first_asked = 0;  // turns through the watched, so that a bound cuts off another part each time
 };
 
-// Reads what is there, a bounded part at a time, and waits for more.
 void KernelTables::Impl::read_events() {
+  read_pending();
+  descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                        guarded([](Impl& self) { self.read_events(); }));
+}
+
+// Reads what is there, a bounded part at a time.
+void KernelTables::Impl::read_pending() {
   for (int left = kBytesPerTurn; left > 0;) {
     sockaddr_nl from{};
     unsigned char* bytes = nullptr;
@@ -116,8 +123,6 @@ void KernelTables::Impl::read_events() {
     if (from.nl_pid != 0) continue;  // another process, not the kernel
     take(reinterpret_cast<nlmsghdr*>(bytes), static_cast<std::size_t>(length));
   }
-  descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                        guarded([](Impl& self) { self.read_events(); }));
 }
 
 void KernelTables::Impl::take(nlmsghdr* message, std::size_t bytes) {
@@ -337,7 +342,11 @@ std::optional<std::string> KernelTables::configure_interface(const InterfaceSett
 
 std::optional<std::string> KernelTables::add_address(const std::string& interface,
                                                      const config::InterfaceAddress& address) {
-  return give_address(impl_->requests.get(), interface, address);
+  if (auto problem = give_address(impl_->requests.get(), interface, address)) return problem;
+  // Its event is there already: packets to the address are for the kernel from here on.
+  impl_->read_pending();
+  impl_->notify();
+  return {};
 }
 
 std::optional<std::string> KernelTables::remove_address(const std::string& interface,

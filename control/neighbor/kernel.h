@@ -120,7 +120,8 @@ class KernelTables {
 
   // Gives an address to an interface beside those of configure_interface(), which does not touch it, or takes
   // it back; what is so already is no failure. No duplicate address detection by the kernel; an IPv6 address
-  // is marked deprecated, so that no connection of our own begins from it. None, or one sentence.
+  // is marked deprecated, so that no connection of our own begins from it. What is added is in the mirror, and
+  // told by on_change, when this returns. None, or one sentence.
   std::optional<std::string> add_address(const std::string& interface,
                                          const config::InterfaceAddress& address);
   std::optional<std::string> remove_address(const std::string& interface,
