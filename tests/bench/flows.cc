@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// Workers with flow tables, beside the loop that does what testpmd's 5tswap does, in one process on one port:
-// both receive the same packets, written by the same callback.
-#include <rte_cycles.h>
-#include <rte_ethdev.h>
-#include <rte_mbuf.h>
-
+// Workers with and without flow tables, on a port whose packets are written by a callback.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -30,45 +25,11 @@ unsigned lcore_after(unsigned before) {
   return lcore;
 }
 
-// As testpmd's 5tswap.c: MAC addresses, IPv4 addresses, ports.
-void swap_five(rte_mbuf* m) {
-  auto* at = rte_pktmbuf_mtod(m, std::uint8_t*);
-  auto* ethernet = reinterpret_cast<EthernetHeader*>(at);
-  auto* ip = reinterpret_cast<Ipv4Header*>(at + sizeof(EthernetHeader));
-  auto* ports = reinterpret_cast<PortPair*>(at + sizeof(EthernetHeader) + ip->header_bytes());
-  std::swap(ethernet->source, ethernet->destination);
-  std::swap(ip->source, ip->destination);
-  std::swap(ports->source, ports->destination);
-}
-
-// {ns per packet} of a plain loop: receive, perhaps swap, send.
-double measure_loop(std::uint16_t port, unsigned lcore, double seconds, bool swap) {
-  std::atomic<bool> stop{false};
-  std::atomic<std::uint64_t> packets{0};
-  Running running(lcore, [&] {
-    rte_mbuf* burst[kBurstPackets];
-    std::uint64_t done = 0;
-    while (!stop.load(std::memory_order_relaxed)) {
-      const unsigned count = rte_eth_rx_burst(port, 0, burst, kBurstPackets);
-      for (unsigned i = 0; swap && i < count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst[i], void*));
-      for (unsigned i = 0; swap && i < count; ++i) swap_five(burst[i]);
-      const unsigned sent = rte_eth_tx_burst(port, 0, burst, static_cast<std::uint16_t>(count));
-      rte_pktmbuf_free_bulk(burst + sent, count - sent);
-      packets.store(done += count, std::memory_order_relaxed);
-    }
-  });
-  wait(kWarmUpSeconds);
-  const std::uint64_t packets_before = packets, cpu_before = running.cpu_ns();
-  wait(seconds);
-  const std::uint64_t count = packets - packets_before, cpu_ns = running.cpu_ns() - cpu_before;
-  stop = true;
-  return static_cast<double>(cpu_ns) / static_cast<double>(count);
-}
-
-WorkerSettings settings_of(unsigned index, const io::Port& port, const io::PacketPool& pool) {
+WorkerSettings settings_of(unsigned index, const io::Port& port, const io::PacketPool& pool,
+                           bool adaptive_idle) {
   WorkerSettings settings;
   settings.index = index;
-  settings.adaptive_idle = false;
+  settings.adaptive_idle = adaptive_idle;
   PortLane& lane = settings.lanes.emplace_back();
   lane.dpdk_port = port.dpdk_port();
   lane.tx_queue = static_cast<std::uint16_t>(index);
@@ -82,38 +43,15 @@ WorkerSettings settings_of(unsigned index, const io::Port& port, const io::Packe
   return settings;
 }
 
-// What `tables` remembers before the first packet: of a service with a flow table every flow, as if it had
-// sent a SYN and more; of another one, which a transition is under way for, every second flow that it moves.
-void remember(const Snapshot& tables, std::uint32_t flows) {
-  const std::uint32_t now =
-      static_cast<std::uint32_t>(rte_rdtsc() / (rte_get_tsc_hz() / FlowClock::kTicksPerSecond));
-  FlowKey key;
-  key.destination = service_vip(false, 0);
-  key.destination_port.set(kServicePort);
-  key.protocol = kProtoTcp;
-  const Group& group = tables.groups.at(0);
-  for (std::uint32_t n = 0; n < flows; ++n) {
-    key.source = client_of(n);
-    key.source_port.set(client_port_of(n));
-    const std::uint64_t hash = tables.slot_hash(key, HashFields::kFiveTuple);
-    const std::uint32_t slot = group.dips.slot(static_cast<std::uint32_t>(hash));
-    const std::uint16_t member = group.dips.slots[slot];
-    if (!tables.services[0].sticky && (n % 2 == 0 || group.base_slots[slot] == member)) continue;
-    const auto opened = group.state->flows.insert(key, hash, tables.targets[member].counter, now);
-    if (!opened.flow) throw std::runtime_error("the flow table does not take all flows");
-    group.state->flows.touch(*opened.flow, {.bytes = 40}, now);
-  }
-}
-
 // One or two workers on the port, from start to a stop in order.
 class Workers {
  public:
   Workers(const io::Port& port, const io::PacketPool& pool, std::unique_ptr<const Snapshot> tables,
-          bool pipeline)
+          bool pipeline, bool adaptive_idle)
       : count_(pipeline ? 2 : 1), publisher_(std::move(tables), count_) {
     unsigned lcore = rte_lcore_id();
     for (unsigned i = 0; i < count_; ++i) {
-      WorkerSettings settings = settings_of(i, port, pool);
+      WorkerSettings settings = settings_of(i, port, pool, adaptive_idle);
       settings.lcore = lcore = lcore_after(lcore);
       if (i == 0) settings.receive.emplace_back().dpdk_port = port.dpdk_port();
       if (pipeline) connect(settings, i);
@@ -168,7 +106,7 @@ Reading read(const Workers& workers) {
 }
 
 // What came out must be what the row claims to measure.
-void check(const Workers& workers, FlowWork work, std::uint64_t flows) {
+void check(const Workers& workers, FlowWork work, const WorldShape& shape) {
   for (unsigned reason = 0; reason < kDropReasons; ++reason) {
     std::uint64_t lost = 0;
     for (unsigned i = 0; i < workers.count(); ++i) lost += workers.counters(i).port[0].dropped[reason].get();
@@ -179,14 +117,17 @@ void check(const Workers& workers, FlowWork work, std::uint64_t flows) {
                                " packets were dropped: " + std::string(describe(why).text));
     }
   }
-  const FlowEvents& events = workers.counters(workers.count() - 1).events[0];
-  const std::uint64_t strange = events.untracked.get() + events.unknown.get() + events.broken_dip_down.get() +
-                                events.broken_deadline.get();
+  std::uint64_t strange = 0;
+  for (unsigned service = 0; service < shape.services; ++service) {
+    const FlowEvents& events = workers.counters(workers.count() - 1).events[service];
+    strange += events.untracked.get() + events.unknown.get() + events.broken_dip_down.get() +
+               events.broken_deadline.get();
+  }
   if (strange != 0) throw std::runtime_error(std::to_string(strange) + " packets found no entry");
   if (work == FlowWork::kStateless) return;
   const std::uint64_t known = workers.tables().groups[0].state->flows.size();
   const bool all = work != FlowWork::kNew && work != FlowWork::kTransition;
-  if (known == 0 || (all && known != flows))
+  if (known == 0 || (all && known != shape.flows))
     throw std::runtime_error("there are " + std::to_string(known) + " flows in the table");
 }
 
@@ -200,35 +141,31 @@ WorldShape shape_for(FlowWork work, WorldShape shape) {
 
 }  // namespace
 
-nlohmann::json measure_flows(const WorldShape& shape, FlowWork work, double seconds) {
+nlohmann::json measure_flows(const WorldShape& small, const FlowsPlan& plan) {
+  const WorldShape shape = shape_for(plan.work, small);
+  const bool fresh = plan.work == FlowWork::kNew, pipeline = plan.work == FlowWork::kPipeline;
   io::PacketPool pool(kBuffers, 1'500);
-  io::Port port({.name = "bench", .device = kNullDevice, .tx_queues = 2}, pool.get());
+  io::Port port({.name = "bench", .device = null_device(shape.v6), .tx_queues = 2}, pool.get());
   port.start();
-  const unsigned lcore = lcore_after(rte_lcore_id());
-  nlohmann::json out;
-  {
-    const NullTraffic traffic(port.dpdk_port(), shape.flows);
-    out["io"] = measure_loop(port.dpdk_port(), lcore, seconds, false);
-    out["5tswap"] = measure_loop(port.dpdk_port(), lcore, seconds, true);
-  }
-  const bool pipeline = work == FlowWork::kPipeline;
-  auto tables = make_snapshot(shape_for(work, shape));
-  if (work != FlowWork::kNew && work != FlowWork::kStateless) remember(*tables, shape.flows);
-  const NullTraffic traffic(port.dpdk_port(), work == FlowWork::kNew ? 0 : shape.flows);
-  Workers workers(port, pool, std::move(tables), pipeline);
+  auto tables = make_snapshot(shape);
+  if (shape.sticky ? !fresh : shape.moved > 0) remember(*tables, shape);
+  const NullTraffic traffic(port.dpdk_port(), fresh ? Order::kNew : plan.order, shape.flows, shape.v6,
+                            shape.services);
+  Workers workers(port, pool, std::move(tables), pipeline, plan.adaptive_idle);
   wait(kWarmUpSeconds);
   const Reading before = read(workers);
-  wait(seconds);
+  wait(plan.seconds);
   const Reading after = read(workers);
   if (const auto big = workers.counters(0).elephants.get();
-      work == FlowWork::kElephants && big != shape.flows)
+      plan.work == FlowWork::kElephants && big != shape.flows)
     throw std::runtime_error(std::to_string(big) + " flows became elephants");
   workers.stop();
-  check(workers, work, shape.flows);
+  check(workers, plan.work, shape);
   const auto per_packet = [&](unsigned i) {
     return static_cast<double>(after.cpu_ns[i] - before.cpu_ns[i]) /
            static_cast<double>(after.packets[i] - before.packets[i]);
   };
+  nlohmann::json out;
   out["sluice"] = per_packet(pipeline);
   if (pipeline) out["tier 1"] = per_packet(0);
   if (const GroupState* state = workers.tables().groups[0].state) {

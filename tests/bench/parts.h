@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "tests/bench/flow_order.h"
 #include "tests/bench/world.h"
 
 namespace sluice::bench {
@@ -19,10 +20,8 @@ nlohmann::json measure_stages(const WorldShape& shape);
 // `seconds`. cpu_ns is the cpu time of its thread, so other programs on this cpu do not count.
 nlohmann::json measure_path(const WorldShape& shape, const std::string& device, double seconds);
 
-// {io, 5tswap, sluice: ns of cpu per packet; tier 1: the same of a pipeline's first core; flows, flow_bytes}:
-// packets of `shape.flows` flows in random order on a port that costs nothing (null_traffic.h), first through
-// a loop that sends them back, then through one that swaps addresses and ports, then through workers with a
-// flow table.
+// {sluice: ns of cpu per packet; tier 1: the same of a pipeline's first core; flows, flow_bytes}: packets of
+// `shape.flows` flows on a port that costs nothing (null_traffic.h).
 enum class FlowWork {
   kStateless,    // no flow table, nothing under way
   kEstablished,  // all flows are in the table
@@ -31,7 +30,17 @@ enum class FlowWork {
   kElephants,    // all flows are in tier 1's table
   kPipeline,     // established, tier 1 and 2 on cores of their own
 };
-nlohmann::json measure_flows(const WorldShape& shape, FlowWork work, double seconds);
+struct FlowsPlan {
+  FlowWork work = FlowWork::kEstablished;
+  Order order = Order::kRandom;
+  bool adaptive_idle = false;
+  double seconds = 1;
+};
+nlohmann::json measure_flows(const WorldShape& shape, const FlowsPlan& plan);
+
+// {build_ms, one_down_ms, half_down_ms, map_bytes}: the map of a group of `shape.dips` DIPs, by the code that
+// control runs, with 65,537 slots.
+nlohmann::json measure_maps(const WorldShape& shape);
 
 // {figure: ns}: the hash twins, and the service lookup by the number of services.
 nlohmann::json measure_tables(const WorldShape& shape);

@@ -4,20 +4,19 @@
 
 #include <rte_mbuf.h>
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "dataplane/io/port.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/headers.h"
+#include "tests/bench/flow_order.h"
 #include "tests/bench/measure.h"
 #include "tests/bench/parts.h"
 
 namespace sluice::bench {
 namespace {
 
-constexpr unsigned kRounds = 20'000;
 constexpr const char* kStages[] = {"parse",          "join_fragments", "match_service", "read_control",
                                    "find_elephants", "select_group",   "hand_over",     "hash_flows",
                                    "follow_flows",   "select_dip",     "fit",           "encapsulate",
@@ -29,10 +28,13 @@ class Bench {
  public:
   explicit Bench(const WorldShape& shape)
       : tables_(make_snapshot(shape)),
-        frames_(make_frames(shape)),
+        order_(Order::kRandom, shape.flows),
+        writer_({.v6 = shape.v6}),
         pool_(8'191, 1'500),
         fragments_(tables_->slot_hash, {}),
-        answer_rate_(1'000, 1'000, rte_get_tsc_hz()) {}
+        answer_rate_(1'000, 1'000, rte_get_tsc_hz()) {
+    if (shape.sticky) remember(*tables_, shape);
+  }
 
   // One burst through all stages; stamps[k] is taken before stage k, and the last one at the end.
   void run(std::uint64_t (&stamps)[kStageCount + 1]) {
@@ -86,31 +88,29 @@ class Bench {
   void empty() { rte_pktmbuf_free_bulk(burst_.packet.data(), kBurstPackets); }
 
  private:
-  // As a port's receive does it: buffers from the pool, bytes copied in.
+  // As a port's receive does it: buffers from the pool, frames written in.
   void fill() {
     if (rte_pktmbuf_alloc_bulk(pool_.get(), burst_.packet.data(), kBurstPackets) != 0) {
       throw std::runtime_error("no packet buffers");
     }
     for (unsigned i = 0; i < kBurstPackets; ++i) {
-      const Frame& frame = frames_[next_];
-      next_ = next_ + 1 == frames_.size() ? 0 : next_ + 1;
       rte_mbuf* m = burst_.packet[i];
       m->port = 0;
       m->ol_flags = 0;
-      std::memcpy(rte_pktmbuf_append(m, frame.size), frame.bytes.data(), frame.size);
+      writer_.write(reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(m, writer_.bytes())), order_.next());
     }
     burst_.begin(kBurstPackets);
   }
 
   std::unique_ptr<const Snapshot> tables_;
-  std::vector<Frame> frames_;
+  FlowOrder order_;
+  FrameWriter writer_;
   io::PacketPool pool_;
   FragmentTable fragments_;
   ElephantDesk elephants_;
   TokenBucket answer_rate_;
   WorkerCounters counters_;
   Burst burst_;
-  std::size_t next_ = 0;
 };
 
 }  // namespace
@@ -118,7 +118,7 @@ class Bench {
 nlohmann::json measure_stages(const WorldShape& shape) {
   Bench bench(shape);
   std::vector<std::uint32_t> cycles[kStageCount];
-  for (unsigned round = 0; round < kRounds; ++round) {
+  for (unsigned round = 0; round < shape.rounds; ++round) {
     std::uint64_t stamps[kStageCount + 1];
     bench.run(stamps);
     if (round % 64 == 0) bench.check(shape.v6);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -12,7 +13,7 @@ namespace sluice::bench {
 namespace {
 
 constexpr unsigned kBurst = 64;
-constexpr unsigned kRounds = 20'000, kSlowRounds = 2'000;
+constexpr unsigned kSlower = 10;  // so many times fewer rounds
 
 // Keys of random clients to random services of the first `services`, in whole bursts.
 std::vector<FlowKey> make_keys(const WorldShape& shape, unsigned services, unsigned count) {
@@ -41,24 +42,26 @@ nlohmann::json measure_hashes(const WorldShape& shape) {
   std::uint32_t short_hash[kBurst];
   std::uint64_t long_hash[kBurst];
   nlohmann::json out;
-  out["toeplitz burst"] = ns_per_key(keys, kRounds, [&](const FlowKey* burst) {
+  out["toeplitz burst"] = ns_per_key(keys, shape.rounds, [&](const FlowKey* burst) {
     hash_burst(toeplitz, burst, HashFields::kFiveTuple, ~0ull, short_hash);
     keep(short_hash);
   });
-  out["toeplitz scalar twin"] = ns_per_key(keys, kSlowRounds, [&](const FlowKey* burst) {
-    for (unsigned i = 0; i < kBurst; ++i)
-      short_hash[i] = toeplitz::scalar(toeplitz, burst[i], toeplitz::kTakePorts);
-    keep(short_hash);
-  });
-  out["keyed hash burst"] = ns_per_key(keys, kRounds, [&](const FlowKey* burst) {
+  out["toeplitz scalar twin"] =
+      ns_per_key(keys, std::max(1u, shape.rounds / kSlower), [&](const FlowKey* burst) {
+        for (unsigned i = 0; i < kBurst; ++i)
+          short_hash[i] = toeplitz::scalar(toeplitz, burst[i], toeplitz::kTakePorts);
+        keep(short_hash);
+      });
+  out["keyed hash burst"] = ns_per_key(keys, shape.rounds, [&](const FlowKey* burst) {
     hash_burst(keyed, burst, HashFields::kFiveTuple, ~0ull, long_hash);
     keep(long_hash);
   });
   const HashFields fields = HashFields::kFiveTuple;
-  out["keyed hash portable twin"] = ns_per_key(keys, kSlowRounds, [&](const FlowKey* burst) {
-    keyed_hash::burst_software(keyed, {burst, &fields, 0, ~0ull}, long_hash);
-    keep(long_hash);
-  });
+  out["keyed hash portable twin"] =
+      ns_per_key(keys, std::max(1u, shape.rounds / kSlower), [&](const FlowKey* burst) {
+        keyed_hash::burst_software(keyed, {burst, &fields, 0, ~0ull}, long_hash);
+        keep(long_hash);
+      });
   return out;
 }
 
@@ -70,7 +73,7 @@ double measure_lookup(const WorldShape& shape, unsigned services) {
   const ServiceTable table(entries);
   const std::vector<FlowKey> keys = make_keys(shape, services, shape.flows);
   std::uint32_t found[kBurst];
-  const double ns = ns_per_key(keys, kRounds, [&](const FlowKey* burst) {
+  const double ns = ns_per_key(keys, shape.rounds, [&](const FlowKey* burst) {
     table.lookup(burst, ~0ull, found);
     keep(found);
   });

@@ -2,11 +2,13 @@
 # Copyright The Sluice Authors
 """Programs that forward on one core, measured from outside in the same way: packets by the program's own count,
 time by the kernel's account of the forwarding thread. What else runs on that cpu takes wall time, not cpu time."""
+import itertools
 import json
 import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,12 +16,18 @@ from pathlib import Path
 from . import BenchError
 
 BUFFERS_BESIDE_CAPTURE = 16384
-START_LIMIT_S = 30
+START_LIMIT_S = 60
+_prefixes = itertools.count()
 
 
-def device(capture):
+def capture_device(capture):
     """A port that gives the capture for ever and sends to nowhere: no kernel, no disk, no wire."""
     return f"net_pcap0,rx_pcap={capture},infinite_rx=1"
+
+
+def null_device(v6=False):
+    """A port that gives empty buffers and takes everything; preload.cc fills them (null_traffic.h)."""
+    return f"net_null0,size={74 if v6 else 60}"
 
 
 def eal(cpus, workers=1):
@@ -27,7 +35,11 @@ def eal(cpus, workers=1):
     shares with control where there is no third."""
     second = cpus[1:-1][-1] if len(cpus) > 2 else cpus[0]
     lcores = f"0@{cpus[0]},1@{cpus[-1]}" + (f",2@{second}" if workers == 2 else "")
-    return ["--in-memory", "--no-pci", "--log-level=error", f"--lcores={lcores}"]
+    return ["--in-memory", "--no-pci", "--no-telemetry", "--log-level=error", f"--lcores={lcores}"]
+
+
+def own_prefix():
+    return f"--file-prefix=sluice-bench-{os.getpid()}-{next(_prefixes)}"
 
 
 def worker_cpu_ns(pid):
@@ -38,15 +50,20 @@ def worker_cpu_ns(pid):
     raise BenchError(f"process {pid} has no thread for lcore 1")
 
 
-class Forwarder:
-    """A context: started on entry, stopped on exit. Subclasses: command(), ready(), packets()."""
+class Program:
+    """A context: started on entry, stopped on exit. Subclasses: command(), ready()."""
 
     stop_signal = signal.SIGTERM
+    environment = {}
+    wrapper = ()  # a command that runs it elsewhere
 
     def __enter__(self):
+        environment = {**os.environ, "RUNTIME_DIRECTORY": str(self.directory), **self.environment}
+        self.started = time.monotonic()
         self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
-        )
+            [*self.wrapper, *map(str, self.command())], env=environment, bufsize=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         self.said = ""
         try:
             self.ready()
@@ -66,18 +83,28 @@ class Forwarder:
         self.process.stdin.close()
         self.process.stdout.close()
 
-    def wait_for(self, pattern):
+    def ready(self):
+        """By default there is nothing to wait for."""
+
+    def say(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+
+    def wait_for(self, pattern, limit_s=START_LIMIT_S):
         """Reads on until the program has said `pattern`; the match. What came before is forgotten."""
-        limit = time.monotonic() + START_LIMIT_S
+        limit = time.monotonic() + limit_s
         while not (match := re.search(pattern, self.said)):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, limit - time.monotonic()))
             more = os.read(self.process.stdout.fileno(), 65536).decode(errors="replace") if ready else ""
             if not more:
-                name = self.command()[0]
-                raise BenchError(f"{name} did not say {pattern!r}; its last words:\n{self.said[-2000:]}")
+                name = Path(str(self.command()[0])).name
+                raise BenchError(f"{name} did not say {pattern!r}; its last words: {self.said[-2000:].strip()}")
             self.said += more
         self.said = self.said[match.end() :]
         return match
+
+
+class Forwarder(Program):
+    """Subclasses: packets(), those sent so far."""
 
     def ns_per_packet(self, seconds):
         before = self.packets(), worker_cpu_ns(self.process.pid)
@@ -93,20 +120,18 @@ class Testpmd(Forwarder):
 
     stop_signal = signal.SIGINT
 
-    def __init__(self, mode, capture, packets_in_capture, cpus):
-        self.mode, self.capture, self.cpus = mode, capture, cpus
-        self.buffers = packets_in_capture + BUFFERS_BESIDE_CAPTURE
+    def __init__(self, directory, mode, device, cpus, buffers=BUFFERS_BESIDE_CAPTURE, more=(), environment=None):
+        self.directory, self.mode, self.device, self.cpus = directory, mode, device, cpus
+        self.buffers, self.more = buffers, more
+        self.environment = environment or {}
 
     def command(self):
         # testpmd keeps what it prints in a buffer unless it prints to a terminal.
         return [
-            "stdbuf", "-oL", "dpdk-testpmd", *eal(self.cpus), f"--vdev={device(self.capture)}", "--",
+            "stdbuf", "-oL", "dpdk-testpmd", *eal(self.cpus), own_prefix(), f"--vdev={self.device}", "--",
             "--interactive", f"--forward-mode={self.mode}", "--burst=64", "--port-topology=loop",
-            f"--total-num-mbufs={self.buffers}", "--mbcache=256",
+            f"--total-num-mbufs={self.buffers}", "--mbcache=256", *self.more,
         ]  # fmt: skip
-
-    def say(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
 
     def ready(self):
         self.wait_for("testpmd> ")
@@ -114,59 +139,140 @@ class Testpmd(Forwarder):
         self.wait_for("testpmd> ")
         time.sleep(0.3)  # the first packets meet cold caches
 
-    def packets(self):
+    def count(self, what):
         self.say("show port stats 0")
-        return int(self.wait_for(r"TX-packets: (\d+)")[1])
+        return int(self.wait_for(rf"{what}-packets: (\d+)")[1])
+
+    def packets(self):
+        return self.count("TX")
 
 
 CONFIGURATION = """\
-control: {{ socket = "{directory}/sluice.sock"; socket_group = "root"; metrics = ""; log_level = "info"; }};
+control: {{ socket = "{directory}/sluice.sock"; socket_group = "root"; metrics = ""; log_level = "info"; state_file = ""; }};
 dataplane: {{
-  eal = [ {eal} ];
-  idle = "busy";
+  eal = {eal};
+  idle = "{idle}";
   buffers = {buffers};
-  ports = ( {{ name = "uplink"; device = "{device}"; address = [ "10.0.0.10/24" ];
-              gateway_mac = "02:00:00:00:00:02"; kernel_interface = ""; }} );
+  hash_key = "{hash_key}";
+  ports = ( {ports} );
   workers = ( {{ lcore = 1; tier1 = true; tier2 = true; }} );
 }};
-services: ( {{ name = "web"; vip = "203.0.113.10"; protocol = "tcp"; port = 80; stickiness = "{stickiness}";
-  groups = ( {{ name = "a"; dips = (
-{dips}
-  ); }} ); }} );
+services: (
+{services}
+);
 """
+HASH_KEY = bytes(range(40)).hex()  # the same in every run
+GATEWAY_MAC = "02:00:00:00:00:02"
+
+
+def numbered(base, number):
+    """10.1.0.1 and 300 -> 10.1.1.45"""
+    value = int.from_bytes(socket.inet_aton(base), "big") + number
+    return socket.inet_ntoa(value.to_bytes(4, "big"))
 
 
 class Sluiced(Forwarder):
-    """The whole appliance, as an operator starts it."""
+    """The whole appliance, as an operator starts it. Services on 203.0.113.10 and so on, each with DIPs of its own."""
 
-    def __init__(self, build, directory, capture, packets_in_capture, cpus, dips, stickiness):
-        self.build, self.directory = build, directory
+    def __init__(self, build, directory, device, cpus, **shape):
+        self.build, self.directory, self.cpus = build, directory, cpus
+        self.devices = [device, *shape.pop("further_devices", ())]
+        self.shape = {"services": 1, "dips": 10, "stickiness": "none", "idle": "busy", "protocol": "tcp",
+                      "buffers": BUFFERS_BESIDE_CAPTURE, **shape}  # fmt: skip
         self.file = directory / "sluice.conf"
-        members = ",\n".join(f'    {{ address = "10.1.{i // 250}.{i % 250 + 1}"; }}' for i in range(dips))
-        self.file.write_text(
-            CONFIGURATION.format(
-                directory=directory,
-                eal=", ".join(json.dumps(argument) for argument in eal(cpus)),
-                buffers=packets_in_capture + BUFFERS_BESIDE_CAPTURE,
-                device=device(capture),
-                dips=members,
-                stickiness=stickiness,
-            )
+        self.file.write_text(self.configuration())
+        self.client = None
+
+    def configuration(self):
+        shape = self.shape
+        ports = ", ".join(
+            f'{{ name = "port{i}"; device = "{device}"; address = [ "{"10.0.0.10/24" if i == 0 else "10.1.0.254/16"}" ];'
+            f' gateway_mac = "{GATEWAY_MAC}"; kernel_interface = ""; }}'
+            for i, device in enumerate(self.devices)
         )
+        services = []
+        for number in range(shape["services"]):
+            dips = range(number * shape["dips"], (number + 1) * shape["dips"])
+            members = ", ".join(f'{{ address = "{numbered("10.1.0.1", n)}"; }}' for n in dips)
+            services.append(
+                f'  {{ name = "s{number}"; vip = "{numbered("203.0.113.10", number)}"; protocol = "{shape["protocol"]}";'
+                f' port = 80; stickiness = "{shape["stickiness"]}"; groups = ( {{ name = "a"; dips = ( {members} ); }} ); }}'
+            )
+        return CONFIGURATION.format(
+            directory=self.directory, eal=json.dumps([*eal(self.cpus), own_prefix()]), idle=shape["idle"],
+            buffers=shape["buffers"], hash_key=HASH_KEY, ports=ports, services=",\n".join(services),
+        )  # fmt: skip
 
     def command(self):
-        return [str(self.build / "sluiced"), "-c", str(self.file)]
+        return [self.build / "sluiced", "-c", self.file]
 
-    def ctl(self, *words):
-        argv = [str(self.build / "sluicectl"), "--socket", str(self.directory / "sluice.sock"), "--json", *words]
-        done = subprocess.run(argv, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise BenchError(f"`sluicectl {' '.join(words)}` failed: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+    def __exit__(self, *arguments):
+        if self.client:
+            self.client.close()
+            self.client = None
+        super().__exit__(*arguments)
 
     def ready(self):
-        self.wait_for(r"\bready\b")
-        time.sleep(0.3)
+        self.wait_for(r"\binfo ready\b")
+        self.ready_after_s = time.monotonic() - self.started
+        self.client = Client(self.directory / "sluice.sock")
 
     def packets(self):
-        return self.ctl("worker", "list")[0]["packets"]
+        return self.client.call("worker.list")[0]["packets"]
+
+    def resident_bytes(self):
+        return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())[1]) * 1024
+
+
+class Client:
+    """One connection to the control socket: JSON-RPC 2.0, an object a line."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(START_LIMIT_S)
+        self.socket.connect(str(path))
+        self.lines = self.socket.makefile("rb")
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+    def ask(self, method, **parameters):
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def answer(self):
+        answer = json.loads(self.lines.readline())
+        if "error" in answer:
+            raise BenchError(f"sluiced refused: {answer['error']['message']}")
+        return answer["result"]
+
+    def call(self, method, **parameters):
+        self.ask(method, **parameters)
+        return self.answer()
+
+
+class Generator(Program):
+    """sluice-bench-generator, by its commands."""
+
+    def __init__(self, build, directory, device, cpu, wrapper=()):
+        self.build, self.directory, self.device, self.cpu = build, directory, device, cpu
+        self.wrapper = wrapper
+
+    def command(self):
+        words = ["--in-memory", "--no-pci", "--no-telemetry", "--log-level=error", f"--lcores=0@{self.cpu}", own_prefix()]
+        return [self.build / "tests/bench/sluice-bench-generator", self.device,
+                *(word for argument in words for word in ("--eal", argument))]  # fmt: skip
+
+    def ready(self):
+        self.call("up")
+
+    def answer(self):
+        answer = json.loads(self.wait_for(r"(?m)^(\{.*\})\n")[1])
+        if "error" in answer:
+            raise BenchError(f"the generator says: {answer['error']}")
+        return answer
+
+    def call(self, line):
+        self.say(line)
+        return self.answer()
