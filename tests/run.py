@@ -19,10 +19,12 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from fuzz import fuzzing  # noqa: E402
 from lablib import hugepages  # noqa: E402
 
 RELEASE = Path(os.environ.get("SLUICE_BUILD", ROOT / "build"))
 DEBUG = Path(os.environ.get("SLUICE_BUILD_DEBUG", ROOT / "build-debug"))
+FUZZ = Path(os.environ.get("SLUICE_BUILD_FUZZ", ROOT / "build-fuzz"))
 PYTHON = "/usr/bin/python3"  # Debian's, to which scapy and pytest belong
 HUGEPAGES = 512  # for the offline tests; the lab takes its own
 
@@ -64,15 +66,15 @@ def step(argv, **environment):
     return done.returncode
 
 
-def must(argv):
-    if step(argv) != 0:
+def must(argv, **environment):
+    if step(argv, **environment) != 0:
         raise StepFailed(f"`{' '.join(map(str, argv))}` failed")
 
 
-def build(directory, *options):
+def build(directory, *options, targets=(), **environment):
     if not (directory / "build.ninja").exists():
-        must(["meson", "setup", directory, ROOT, *options])
-    must(["ninja", "-C", directory])
+        must(["meson", "setup", directory, ROOT, *options], **environment)
+    must(["ninja", "-C", directory, *targets])
 
 
 def build_release():
@@ -163,19 +165,29 @@ def part_lab():
     return pytest("lab", ROOT / "tests" / "lab")
 
 
+def part_fuzz():
+    build(FUZZ, *fuzzing.SETUP, targets=["fuzz"], **fuzzing.COMPILER)
+    return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, SANITIZERS, SETTINGS.fuzz_target)
+
+
 PARTS = {
     "checks": (part_checks, "the rules of the house: include layers, licence heads"),
     "unit": (part_unit, "GoogleTest under ASan and UBSan"),
     "offline": (part_offline, "captures through sluiced"),
+    "fuzz": (part_fuzz, "libFuzzer on all that comes from outside"),
     "lab": (part_lab, "whole systems with real kernels"),
 }
+SETTINGS = argparse.Namespace()  # what was given besides parts
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     for name, (_, text) in PARTS.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
-    arguments = vars(parser.parse_args())
+    parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="how long each target is fuzzed (60)")
+    parser.add_argument("--fuzz-target", action="append", default=[], choices=list(fuzzing.TARGETS), help="only this one")
+    parser.parse_args(namespace=SETTINGS)
+    arguments = vars(SETTINGS)
     return [name for name in PARTS if arguments[name]] or list(PARTS)
 
 

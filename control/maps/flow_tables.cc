@@ -24,6 +24,7 @@ bool needs_state(const PlannedService& service, const PlannedGroup& group) {
 FlowTables::FlowTables(config::Dataplane dataplane, Observer observer, std::uint64_t memory_bytes)
     : dataplane_(std::move(dataplane)),
       observer_(std::move(observer)),
+      given_bytes_(memory_bytes),
       memory_bytes_(memory_bytes ? memory_bytes : free_memory()) {}
 
 void FlowTables::begin(const Plan& plan, bool new_tables) {
@@ -76,6 +77,7 @@ FlowTable::Limits FlowTables::limits_of(const config::Service& service) const {
   }
   (service.vip.address.is_v4() ? limits.flows_v4 : limits.flows_v6) = flows;
   (service.vip.address.is_v4() ? limits.flows_v6 : limits.flows_v4) = 0;
+  limits.memory_bytes = given_bytes_;
   limits.memory_at_once = dataplane_.flow_memory == config::FlowMemory::kAtOnce;
   const config::Timeouts& t = service.timeouts;
   limits.timeouts = {t.syn_s, t.established_s, t.closing_s, t.udp_s, t.other_s};

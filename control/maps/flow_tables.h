@@ -68,6 +68,7 @@ class FlowTables {
 
   const config::Dataplane dataplane_;
   Observer observer_;
+  const std::uint64_t given_bytes_;  // 0 = none was given
   const std::uint64_t memory_bytes_;
   std::map<MapKey, Owned> owned_;
   std::size_t groups_ = 1;  // that share dataplane.flows

@@ -41,7 +41,9 @@ Worker::Worker(WorkerSettings settings, Publisher& publisher, Exchange& exchange
       answer_rate_(kAnswersPerS, kAnswersAtOnce, rte_get_tsc_hz()),
       rss_(settings_.receive.size()),
       own_counters_(settings_.counters ? nullptr : std::make_unique<WorkerCounters>()),
-      counters_(settings_.counters ? *settings_.counters : *own_counters_) {
+      own_scratch_(settings_.scratch ? nullptr : std::make_unique<WorkerCounters>()),
+      counters_(settings_.counters ? *settings_.counters : *own_counters_),
+      scratch_(settings_.scratch ? *settings_.scratch : *own_scratch_) {
   elephants_.self = settings_.index;
   elephants_.tsc_hz = rte_get_tsc_hz();
   elephants_.to = settings_.notes_to;

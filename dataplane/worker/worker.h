@@ -36,6 +36,7 @@ struct WorkerSettings {
   std::vector<PortLane> lanes;  // by port
   bool tier1 = true, tier2 = true;
   WorkerCounters* counters = nullptr;  // this worker is the only writer; null: it brings its own
+  WorkerCounters* scratch = nullptr;   // where stages count what is no client's; null: the same
   // By worker, null for this one and where nothing is handed over: packets to and from, notes to and from.
   std::vector<HandOverRing*> hand_to, hand_from;
   std::vector<NoteRing*> notes_to, notes_from;
@@ -128,9 +129,9 @@ class Worker {
   bool held_back_ = false;  // a file was not read this turn, because others have no room
   bool trusted_ = false;    // of the burst under way
   std::uint64_t now_tsc_ = 0, idle_since_tsc_ = 0, stop_tsc_ = 0, housekept_tsc_ = 0;
-  std::unique_ptr<WorkerCounters> own_counters_;
+  std::unique_ptr<WorkerCounters> own_counters_, own_scratch_;
   WorkerCounters& counters_;
-  WorkerCounters scratch_;  // explain's stages count here
+  WorkerCounters& scratch_;  // explain's stages count here
 };
 
 }  // namespace sluice
