@@ -41,7 +41,7 @@ void Doors::add_objects(const Behind& behind) {
   rpc::add_iip(router_, appliance, behind.announcer, behind.pool);
   rpc::add_mux(router_, behind.pool);
   rpc::add_route(router_, behind.routes);
-  appliance.status_parts["routes"] = [&routes = behind.routes] { return rpc::route_states(routes); };
+  rpc::add_route_parts(appliance, behind.routes);
 }
 
 void Doors::open_socket(boost::asio::io_context& io, const config::Control& control) {
@@ -61,7 +61,9 @@ void Doors::open_page(boost::asio::io_context& io, const config::Control& contro
       [behind] {
         return rpc::render_metrics(behind.appliance) +
                rpc::render_health(behind.health.rows(), behind.health.stats()) +
-               rpc::render_routes(behind.routes);
+               rpc::render_routes(behind.routes) +
+               rpc::render_iips(behind.appliance.live.model(), behind.announcer, behind.pool) +
+               rpc::render_pool(behind.pool);
       },
       [&appliance = behind.appliance] { return appliance.ready; });
 }

@@ -173,7 +173,12 @@ void Announcer::heard(const std::string& interface, const Heard& what) {
     gateway->second.heard = Clock::now();
   const auto at = entries_.find(what.address);
   if (at == entries_.end() || at->second->interface != interface) return;
-  perform(*at->second, at->second->machine.heard(what, Clock::now()));
+  IipMachine& machine = at->second->machine;
+  const bool was_ours = machine.ours();
+  const std::uint64_t before = machine.conflicts();
+  const Todo todo = machine.heard(what, Clock::now());
+  if (was_ours) stats_.conflicts += machine.conflicts() - before;
+  perform(*at->second, todo);
   arm();
 }
 
@@ -185,7 +190,8 @@ void Announcer::perform(Entry& entry, const Todo& todo) {
   if (todo.probe) ask_gateway(entry);
   if (todo.take && entry.only_ask) return answer(entry);
   if (todo.take) take(entry);
-  if (todo.announce && entry.in_kernel) link.send(announcement(entry.address(), own));
+  if (todo.announce && entry.in_kernel && link.send(announcement(entry.address(), own)))
+    ++stats_.announcements;
   tell(entry, todo);
 }
 
@@ -197,6 +203,7 @@ void Announcer::take(Entry& entry) {
     return;
   }
   entry.in_kernel = true;
+  ++stats_.taken;
 }
 
 void Announcer::tell(Entry& entry, const Todo& todo) {
@@ -207,6 +214,7 @@ void Announcer::tell(Entry& entry, const Todo& todo) {
     log(entry.text() + " is contested: " + entry.defender() + " says again and again that it has it");
   if (todo.refused) log(entry.text() + " is not taken: " + entry.why());
   // Members of a pool settle a dispute by themselves.
+  if (todo.refused) ++stats_.refused;
   if (todo.refused || (todo.contested && entry.keeper != Keeper::kPool)) run_fence(entry);
   if (todo.refused || (todo.take && !entry.in_kernel)) return finish(entry, entry.why());
   if (todo.take) finish(entry, std::nullopt);
@@ -234,6 +242,7 @@ void Announcer::run_fence(Entry& entry) {
   const TimePoint now = Clock::now();
   if (fence_command_.empty() || entry.fencing || (entry.fenced && now - *entry.fenced < kFencePause)) return;
   entry.fencing = true;
+  ++stats_.fences;
   entry.fenced = now;
   const Fence::Environment environment = {
       {"ADDRESS", to_string(entry.address())}, {"MAC", entry.defender()}, {"PORT", entry.port}};
@@ -250,6 +259,7 @@ void Announcer::run_fence(Entry& entry) {
 
 void Announcer::release(Entry& entry) {
   if (!std::exchange(entry.in_kernel, false)) return;
+  ++stats_.given_up;
   if (const auto failed = around_.remove_address(entry.interface, entry.place.address)) log(*failed);
   log(entry.text() + " is given up");
 }

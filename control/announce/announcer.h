@@ -35,6 +35,14 @@ struct Row {
   std::string why;  // "" when all is well
 };
 
+// Of all addresses together, since the start.
+struct Stats {
+  std::uint64_t taken = 0, given_up = 0;
+  std::uint64_t refused = 0;    // somebody else had it
+  std::uint64_t conflicts = 0;  // frames in which somebody else said that he has what is ours
+  std::uint64_t announcements = 0, fences = 0;
+};
+
 struct Surroundings {
   std::vector<MacAddress> macs;  // of the ports, in their order
   // Give an address to the kernel on an interface, or take it back; a sentence when that failed.
@@ -77,7 +85,10 @@ class Announcer {
   bool announce(const IpAddress& address);
 
   [[nodiscard]] bool holds(const IpAddress& address) const;
+  // Of the port of this index.
+  [[nodiscard]] const MacAddress& mac_of(std::size_t port) const { return around_.macs[port]; }
   [[nodiscard]] std::vector<Row> rows() const;
+  [[nodiscard]] const Stats& stats() const { return stats_; }
 
  private:
   enum class Keeper : std::uint8_t { kConfiguration, kCommand, kPool };
@@ -116,6 +127,7 @@ class Announcer {
   std::map<IpAddress, Gateway> gateways_;
   std::map<IpAddress, IpAddress> gateway_of_;  // by IIP
   boost::asio::steady_timer timer_;
+  Stats stats_;
 };
 
 }  // namespace sluice::announce

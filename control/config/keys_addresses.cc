@@ -77,6 +77,17 @@ const Section<Pool>& pool_keys() {
                  "death."),
           needed(sections("members", &Pool::members, pool_member_keys, true, "All members, this one too."),
                  "( { name = \"mux1\"; address = \"10.0.0.11\"; } )"),
+          with_rule(
+              number("probe_ms", &Pool::probe_ms, 0, 60'000,
+                     "How often the data path of each other member is asked what clients ask. 0: never."),
+              [](const Pool& p) {
+                if (p.probe_ms > 0 && p.probe_ms < 50)
+                  return "probe_ms = " + std::to_string(p.probe_ms) +
+                         " leaves no time for answers; write 50 to 60000, or 0 for never";
+                return std::string();
+              }),
+          number("probe_failures", &Pool::probe_failures, 2, 100,
+                 "So many rounds in a row without any answer, and its IIPs go to another member."),
           number("exchange_busy_percent", &Pool::exchange_busy_percent, 0, 100,
                  "A member whose busiest worker is above this gives its IIPs to a spare. 0: never."),
           number("exchange_after_s", &Pool::exchange_after_s, 1, 86'400, "Once it was so for so long."),

@@ -243,6 +243,7 @@ struct Pool {        // MUXes that take over each other's IIPs (A9, A10)
   std::vector<PoolMember> members;
   std::uint32_t exchange_busy_percent = 0;  // A20; 0 = never
   std::uint32_t exchange_after_s = 10, exchange_pause_s = 300;
+  std::uint32_t probe_ms = 500, probe_failures = 3;  // of the others' data paths; 0 = never
   friend bool operator==(const Pool&, const Pool&) = default;
 };
 

@@ -62,9 +62,9 @@ std::vector<Argument> flow_tuple() {
       {.key = "destination", .shown = "DST:PORT", .kind = Kind::kEndpoint, .help = "the VIP, written alike"}};
 }
 
-const std::vector<std::string> kWayKeys = {"verdict",    "reason", "drop",      "service", "hash",
-                                           "group_slot", "group",  "slot_hash", "slot",    "state",
-                                           "table",      "dip",    "next_hop",  "outer"};
+const std::vector<std::string> kWayKeys = {"verdict",  "reason",    "drop",  "service", "hash",  "group_slot",
+                                           "group",    "slot_hash", "slot",  "state",   "table", "dip",
+                                           "next_hop", "outer",     "route", "iips"};
 
 void add_services(std::vector<Command>& list) {
   const View record{Form::kRecord,
@@ -281,14 +281,15 @@ void add_addresses(std::vector<Command>& list) {
        "iip.add"});
   list.push_back({"iip", "remove", {address}, "Gives an address up.", "iip.remove"});
   list.push_back({"iip", "announce", {address}, "Tells the neighbours again who holds it.", "iip.announce"});
-  list.push_back({"mux",
-                  "list",
-                  {},
-                  "The members of the pool: who holds which IIP, who is spare, who is silent.",
-                  "mux.list",
-                  {Form::kTable,
-                   {"name", "role", "address", "holds", "priority", "busy_percent", "heard_ago_s"},
-                   "no members"}});
+  list.push_back(
+      {"mux",
+       "list",
+       {},
+       "The members of the pool: who holds which IIP, who is spare, who is silent.",
+       "mux.list",
+       {Form::kTable,
+        {"name", "role", "address", "holds", "data_path", "priority", "busy_percent", "heard_ago_s"},
+        "no members"}});
   list.push_back({"mux",
                   "handover",
                   {{.key = "to",
@@ -315,14 +316,14 @@ void add_addresses(std::vector<Command>& list) {
 
 std::vector<Command> table() {
   std::vector<Command> list;
-  list.push_back(
-      {"status",
-       "",
-       {},
-       "Version, uptime, readiness, ports, workers and memory.",
-       "status",
-       {Form::kRecord,
-        {"version", "ready", "uptime_s", "hash_key_id", "config_file", "memory", "routes", "ports", "workers"}}});
+  list.push_back({"status",
+                  "",
+                  {},
+                  "Version, uptime, readiness, ports, workers and memory.",
+                  "status",
+                  {Form::kRecord,
+                   {"version", "ready", "uptime_s", "hash_key_id", "config_file", "memory", "routes", "ports",
+                    "workers"}}});
   add_services(list);
   add_dips(list);
   add_flows(list);

@@ -13,10 +13,10 @@
 namespace sluice::pool {
 namespace {
 
-constexpr std::array<std::uint8_t, 4> kMagic = {'S', 'L', 'P', '1'};
+constexpr std::array<std::uint8_t, 4> kMagic = {'S', 'L', 'P', '2'};
 constexpr std::size_t kSealBytes = 32, kMostName = 63;
-constexpr std::uint8_t kReady = 1, kLeaving = 2, kDraining = 4;  // of a word
-constexpr std::uint8_t kClaim = 3, kOffered = 4, kUnable = 8;    // of an IIP
+constexpr std::uint8_t kReady = 1, kLeaving = 2, kDraining = 4, kAccuses = 8;  // of a word
+constexpr std::uint8_t kClaim = 3, kOffered = 4, kUnable = 8;                  // of an IIP
 
 using Seal = std::array<std::uint8_t, kSealBytes>;
 
@@ -108,8 +108,9 @@ std::vector<std::uint8_t> seal(const Advert& advert, std::string_view secret) {
     body.number<8>(number);
   const Word& word = advert.word;
   body.number<1>((word.ready ? kReady : 0u) | (word.leaving ? kLeaving : 0u) |
-                 (word.draining ? kDraining : 0u));
+                 (word.draining ? kDraining : 0u) | (word.accuses ? kAccuses : 0u));
   body.number<1>(word.busy_percent);
+  body.bytes(advert.mac.byte);
   for (const std::string& name : {advert.pool, word.member, advert.to, word.offer_to}) body.text(name);
   const std::size_t iips = std::min(word.iips.size(), kMostIips);
   body.number<1>(iips);
@@ -142,7 +143,10 @@ std::optional<Advert> open(std::span<const std::uint8_t> datagram, std::string_v
   word.ready = flags & kReady;
   word.leaving = flags & kLeaving;
   word.draining = flags & kDraining;
+  word.accuses = flags & kAccuses;
   word.busy_percent = static_cast<std::uint8_t>(std::min<std::uint64_t>(in.number<1>(), 100));
+  if (const auto mac = in.take(advert.mac.byte.size()); in.good())
+    std::ranges::copy(mac, advert.mac.byte.begin());
   for (std::string* name : {&advert.pool, &word.member, &advert.to, &word.offer_to}) *name = in.text();
   const std::size_t iips = in.number<1>();
   if (!in.good() || iips > kMostIips) return std::nullopt;

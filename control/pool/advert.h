@@ -4,7 +4,7 @@
 // RFC 6234) with the pool's secret. Every byte is under the seal, and nothing is read before the seal holds.
 // All numbers are big endian.
 //
-//   4 "SLP1"  32 seal  8 boot  8 sequence  8 echo of boot  8 echo of sequence  1 flags  1 busy percent
+//   4 "SLP2"  32 seal  8 boot  8 sequence  8 echo of boot  8 echo of sequence  1 flags  1 busy percent  6 MAC
 //   pool, from, to, offer_to: 1 length and so many bytes each
 //   1 number of IIPs, each 16 address  1 claim and flags  4 term
 //
@@ -35,7 +35,8 @@ struct Stamp {
 struct Advert {
   std::string pool, to;
   Stamp stamp;
-  Word word;  // word.member is the sender
+  Word word;       // word.member is the sender
+  MacAddress mac;  // of the sender's port, for frames that are to take its data path; 0 = none
   friend bool operator==(const Advert&, const Advert&) = default;
 };
 

@@ -10,6 +10,7 @@ namespace {
 
 // What the wire defended is not claimed again for so long, and an offer that nobody took is void after it.
 constexpr std::chrono::milliseconds kBlocked{1000}, kOffer{1000};
+constexpr unsigned kTimeToYield = 10;  // adverts, for an accused member
 constexpr unsigned kLongestClaim = 4;  // times the patience; then it begins anew, with a new question
 
 }  // namespace
@@ -31,6 +32,21 @@ Election::Election(std::string self, std::vector<Rank> members, std::chrono::mil
 
 bool Election::alive(const Peer& peer, TimePoint now) const {
   return peer.last && !peer.last->leaving && now - peer.heard < patience();
+}
+
+// Accused for so long that it should have heard of it: what it claims counts no more.
+bool Election::overruled(const Peer& peer, TimePoint now) const {
+  const auto at = dead_paths_.find(peer.rank.name);
+  return at != dead_paths_.end() && now - at->second >= kTimeToYield * advert_;
+}
+
+std::vector<std::string> Election::accusers(TimePoint now) const {
+  std::vector<std::string> names;
+  for (const auto& [name, peer] : peers_) {
+    const bool heard = alive(peer, now) && peer.last->ready && peer.last->accuses;
+    if (heard && !dead_paths_.contains(name)) names.push_back(name);
+  }
+  return names;
 }
 
 const IipWord* Election::find(const Word& word, const IpAddress& address) {
@@ -70,7 +86,7 @@ Orders Election::heard(const Word& word, TimePoint now) {
   peer.heard = now;
   if (word.leaving) return orders;
   for (const IipWord& theirs : word.iips) {
-    compare(peer, theirs, orders);
+    compare(peer, theirs, now, orders);
     const auto mine = iips_.find(theirs.address);
     if (mine != iips_.end() && theirs.claim == Claim::kHolding) {  // whatever was offered is taken
       mine->second.offered = false;
@@ -84,7 +100,7 @@ Orders Election::heard(const Word& word, TimePoint now) {
 }
 
 // Of two claims for one IIP the better stays; one that is held gives way only to a better that is held.
-void Election::compare(const Peer& peer, const IipWord& theirs, Orders& orders) {
+void Election::compare(const Peer& peer, const IipWord& theirs, TimePoint now, Orders& orders) {
   const auto at = iips_.find(theirs.address);
   if (at == iips_.end()) return;
   Mine& mine = at->second;
@@ -92,6 +108,7 @@ void Election::compare(const Peer& peer, const IipWord& theirs, Orders& orders) 
   if (mine.claim == Claim::kNone || theirs.claim == Claim::kNone) return;
   const bool theirs_is_better =
       better({theirs.term, peer.rank.priority, peer.rank.name}, {mine.term, priority_, self_});
+  if (overruled(peer, now) && !theirs_is_better) return;
   const bool yield = mine.claim == Claim::kHolding ? theirs.claim == Claim::kHolding && theirs_is_better
                                                    : theirs.claim == Claim::kHolding || theirs_is_better;
   if (yield) give_up(at->first, mine, orders);
@@ -108,8 +125,17 @@ Orders Election::tick(TimePoint now) {
     if (mine.claim == Claim::kClaiming)
       advance(address, mine, held_up ? gap : Clock::duration(0), now, orders);
   }
+  yield_to_accusers(now, orders);
   if (ready(now) && !held_up) begin_claims(now, orders);
   return orders;
+}
+
+void Election::yield_to_accusers(TimePoint now, Orders& orders) {
+  if (accusers(now).empty()) return;
+  for (auto& [address, mine] : iips_)
+    if (mine.claim == Claim::kClaiming) give_up(address, mine, orders);
+  // With nobody to take them they stay; asked again at the next tick.
+  if (holds_any()) hand_over("", now, orders);
 }
 
 void Election::advance(const IpAddress& address, Mine& mine, Clock::duration held_up, TimePoint now,
@@ -126,7 +152,7 @@ void Election::advance(const IpAddress& address, Mine& mine, Clock::duration hel
 
 bool Election::claimed_elsewhere(const IpAddress& address, TimePoint now) const {
   return std::ranges::any_of(peers_, [&](const auto& entry) {
-    if (!alive(entry.second, now)) return false;
+    if (!alive(entry.second, now) || overruled(entry.second, now)) return false;
     const IipWord* theirs = find(*entry.second.last, address);
     return theirs && theirs->claim != Claim::kNone;
   });
@@ -143,12 +169,12 @@ bool Election::offered_to_us(const IpAddress& address, TimePoint now) const {
 
 std::map<std::string, unsigned> Election::loads(TimePoint now) const {
   std::map<std::string, unsigned> load;
-  if (ready(now)) {
+  if (ready(now) && accusers(now).empty()) {
     load[self_] = static_cast<unsigned>(
         std::ranges::count_if(iips_, [](const auto& entry) { return entry.second.claim != Claim::kNone; }));
   }
   for (const auto& [name, peer] : peers_) {
-    if (!alive(peer, now) || !peer.last->ready) continue;
+    if (!alive(peer, now) || !peer.last->ready || dead_paths_.contains(name)) continue;
     load[name] = static_cast<unsigned>(std::ranges::count_if(
         peer.last->iips, [](const IipWord& word) { return word.claim != Claim::kNone; }));
   }
@@ -241,6 +267,7 @@ std::optional<std::string> Election::hand_over(const std::string& to, TimePoint 
     return "no member named \"" + heir + "\" in the pool; others are: " + known;
   }
   if (!alive(peer->second, now)) return heir + " is silent; name a member that is alive, see mux list";
+  if (dead_paths_.contains(heir)) return "the data path of " + heir + " is dead; name another, see mux list";
   if (!peer->second.last->ready) return heir + " has only just begun to listen; try again in a second";
   for (const auto& [address, mine] : iips_) {
     if (mine.claim == Claim::kHolding && !knows(heir, address, now))
@@ -259,6 +286,7 @@ std::optional<std::string> Election::hand_over(const std::string& to, TimePoint 
 }
 
 Word Election::word(TimePoint now) const {
+  const bool accused = !accusers(now).empty();
   Word word{.member = self_, .ready = ready(now), .draining = draining_, .busy_percent = busy_percent_};
   for (const auto& [address, mine] : iips_) {
     if (mine.offered) word.offer_to = offer_to_;
@@ -266,7 +294,7 @@ Word Election::word(TimePoint now) const {
                          .claim = mine.claim,
                          .term = mine.claim == Claim::kNone ? mine.seen : mine.term,
                          .offered = mine.offered,
-                         .unable = now < mine.not_before});
+                         .unable = accused || now < mine.not_before});
   }
   return word;
 }

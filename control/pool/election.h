@@ -13,6 +13,12 @@
 // breaks, both sides may come to hold it; as soon as they hear each other again, one gives it up at once: the
 // one whose claim is older, since that is the one that returns; then by priority, then by name.
 //
+// A member may live and carry nothing: its worker hangs, its cable is out, and its adverts come by another
+// way. Who finds that (PathWatch) accuses it, in its adverts. The accused one hands its IIPs over to the
+// designated spare and claims none while it is accused. If it does not, because it hears nobody, its claims
+// count no more after ten adverts. Two that accuse each other are both believed no more than before: the
+// fault is between them.
+//
 // Before an IIP is taken by claim, the wire is asked whether anybody defends it (announce::Announcer::ask):
 // a member that only lost its adverts, but still answers for its IIPs, keeps them.
 #pragma once
@@ -59,6 +65,7 @@ struct Word {  // what a member says of itself
   bool ready = false;     // it has listened long enough to claim something
   bool draining = false;  // it holds nothing any more, and routers still send it packets
   bool leaving = false;   // its last word: it is dead from now on
+  bool accuses = false;   // to the one that hears it: your data path is dead
   std::uint8_t busy_percent = 0;
   std::string offer_to = {};
   std::vector<IipWord> iips = {};  // all that it knows of
@@ -94,6 +101,11 @@ class Election {
   Orders heard(const Word& word, TimePoint now);
   // To be called twice in an advert's interval, after what has arrived was given to heard().
   Orders tick(TimePoint now);
+  // Members whose data path is dead, and since when, as we found out by ourselves.
+  void set_dead_paths(std::map<std::string, TimePoint> dead) { dead_paths_ = std::move(dead); }
+  // The living members that find our own data path dead, and whose own we do not.
+  [[nodiscard]] std::vector<std::string> accusers(TimePoint now) const;
+
   void wire_clear(const IpAddress& address);
   void wire_defended(const IpAddress& address, TimePoint now);
 
@@ -141,6 +153,7 @@ class Election {
   };
 
   [[nodiscard]] bool alive(const Peer& peer, TimePoint now) const;
+  [[nodiscard]] bool overruled(const Peer& peer, TimePoint now) const;
   [[nodiscard]] bool ready(TimePoint now) const { return now >= ready_at_; }
   [[nodiscard]] static const IipWord* find(const Word& word, const IpAddress& address);
   [[nodiscard]] bool better(const Standing& a, const Standing& b) const;
@@ -150,9 +163,10 @@ class Election {
   [[nodiscard]] bool knows(const std::string& member, const IpAddress& address, TimePoint now) const;
   [[nodiscard]] bool claimed_elsewhere(const IpAddress& address, TimePoint now) const;
   [[nodiscard]] bool offered_to_us(const IpAddress& address, TimePoint now) const;
-  void compare(const Peer& peer, const IipWord& theirs, Orders& orders);
+  void compare(const Peer& peer, const IipWord& theirs, TimePoint now, Orders& orders);
   void advance(const IpAddress& address, Mine& mine, Clock::duration held_up, TimePoint now, Orders& orders);
   void begin_claims(TimePoint now, Orders& orders);
+  void yield_to_accusers(TimePoint now, Orders& orders);
   void give_up(const IpAddress& address, Mine& mine, Orders& orders);
 
   const std::string self_;
@@ -162,6 +176,7 @@ class Election {
   TimePoint last_tick_;
   std::map<std::string, Peer> peers_;
   std::map<IpAddress, Mine> iips_;
+  std::map<std::string, TimePoint> dead_paths_;
   std::string offer_to_;
   TimePoint offer_until_{};
   std::uint8_t busy_percent_ = 0;

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "control/config/iip.h"
 #include "control/config/pool.h"
 
 namespace sluice::pool {
@@ -67,12 +68,44 @@ Pool::Pool(boost::asio::io_context& io, const config::Model& model, announce::An
                              to_string(self->address) + " port " + std::to_string(pool_.port) + ": " +
                              error.message());
   configure(model);
+  start_probes(io);
   wait();
   tick();
 }
 
+// By the port that the IIPs are on.
+void Pool::start_probes(boost::asio::io_context& io) {
+  const std::vector<config::Port>& ports = model_.dataplane.ports;
+  const auto first =
+      std::ranges::find_if(ports, [](const auto& port) { return !port.kernel_interface.empty(); });
+  if (first == ports.end()) return;
+  auto port = static_cast<std::size_t>(first - ports.begin());
+  std::string why;
+  if (!model_.iips.empty())
+    if (const auto place = config::place_of(model_.dataplane, model_.iips.front(), why)) port = place->port;
+  mac_ = announcer_.mac_of(port);
+  if (pool_.probe_ms == 0) return;
+  paths_.emplace(io, model_, port,
+                 PathProbes::Surroundings{.mac = mac_,
+                                          .peers = [this] { return peers_to_probe(); },
+                                          .log =
+                                              [this](const std::string& sentence) {
+                                                hooks_.log("pool " + pool_.name + ": " + sentence);
+                                              }});
+}
+
+// Who is silent is dead anyhow.
+std::vector<PathProbes::Peer> Pool::peers_to_probe() const {
+  std::vector<PathProbes::Peer> peers;
+  for (const auto& [name, mac] : macs_)
+    if (const Word* word = election_.word_of(name, Clock::now()))
+      peers.push_back({name, mac, word->draining});
+  return peers;
+}
+
 void Pool::configure(const config::Model& model) {
   model_ = model;
+  if (paths_) paths_->configure(model);
   announcer_.set_fence_command(model.control.fence_command);
   std::vector<PoolIip> iips;
   for (const config::Iip& iip : model.iips) iips.push_back({iip.address.address, iip.home});
@@ -104,16 +137,30 @@ void Pool::read() {
 
 void Pool::take_in(std::span<const std::uint8_t> datagram) {
   const std::optional<Advert> advert = open(datagram, pool_.secret);
-  if (!advert || advert->pool != pool_.name || advert->to != self_) return;
-  const auto known = std::ranges::find(pool_.members, advert->word.member, &config::PoolMember::name);
-  if (known == pool_.members.end() || known->name == self_) return;
-  if (guard_.accept(known->name, advert->stamp)) obey(election_.heard(advert->word, Clock::now()));
+  const bool ours = advert && advert->pool == pool_.name && advert->to == self_;
+  const auto known = ours ? std::ranges::find(pool_.members, advert->word.member, &config::PoolMember::name)
+                          : pool_.members.end();
+  if (known == pool_.members.end() || known->name == self_) {
+    ++stats_.adverts_forged;
+    return;
+  }
+  if (!guard_.accept(known->name, advert->stamp)) {
+    ++stats_.adverts_old;
+    return;
+  }
+  ++stats_.adverts_heard;
+  if (advert->mac == MacAddress{})
+    macs_.erase(known->name);
+  else
+    macs_[known->name] = advert->mac;
+  obey(election_.heard(advert->word, Clock::now()));
 }
 
 void Pool::tick() {
   read();  // what waits was said before now
   const TimePoint now = Clock::now();
   election_.set_busy(static_cast<std::uint8_t>(std::min(100u, hooks_.busy_percent())));
+  if (paths_) election_.set_dead_paths(paths_->watch().dead());
   obey(election_.tick(now));
   if (now >= next_advert_) speak(false);
   look_at_hand_over(now);
@@ -136,6 +183,7 @@ void Pool::each_second(TimePoint now) {
   const auto to = exchange_.observe(hooks_.busy_percent(), spares, now);
   if (!to) return;
   hooks_.log("pool " + pool_.name + ": too busy, the IIPs go to " + *to);
+  ++stats_.exchanges;
   hand_over(*to, [this](const auto& refused) {
     if (refused) hooks_.log("pool " + pool_.name + ": " + *refused);
   });
@@ -152,6 +200,8 @@ void Pool::obey(const Orders& orders) {
         break;
       case Order::What::kGiveUp:
         draining_ = draining_ || announcer_.holds(address);
+        asked_.erase(address);
+        stats_.given_up += announcer_.holds(address) ? 1 : 0;
         announcer_.give_up(address);
         exchange_.moved(Clock::now());
         break;
@@ -168,6 +218,7 @@ void Pool::ask(const IpAddress& address) {
   if (!iip) return;
   config::Iip question = *iip;
   question.probe_ms = std::max(20u, pool_.advert_ms);
+  asked_.insert(address);
   const TimePoint began = Clock::now();
   announcer_.ask(model_, question,
                  [this, address, began](const auto& refused) { asked(address, began, refused); });
@@ -175,6 +226,7 @@ void Pool::ask(const IpAddress& address) {
 
 void Pool::asked(const IpAddress& address, TimePoint began, const std::optional<std::string>& refused) {
   if (refused) {
+    ++stats_.defended;
     hooks_.log("pool " + pool_.name + ": " + *refused);
     return election_.wire_defended(address, Clock::now());
   }
@@ -190,6 +242,7 @@ void Pool::asked(const IpAddress& address, TimePoint began, const std::optional<
 
 void Pool::take(const IpAddress& address) {
   exchange_.moved(Clock::now());
+  ++(asked_.erase(address) ? stats_.taken_over : stats_.taken_by_offer);
   const config::Iip* iip = find(address);
   if (!iip) return;
   if (const auto failed = announcer_.take(model_, *iip)) hooks_.log("pool " + pool_.name + ": " + *failed);
@@ -198,15 +251,17 @@ void Pool::take(const IpAddress& address) {
 void Pool::speak(bool leaving) {
   const TimePoint now = Clock::now();
   next_advert_ = now + std::chrono::milliseconds(pool_.advert_ms);
-  Advert advert{.pool = pool_.name, .to = {}, .stamp = {}, .word = election_.word(now)};
+  Advert advert{.pool = pool_.name, .to = {}, .stamp = {}, .word = election_.word(now), .mac = mac_};
   if (leaving) advert.word = Word{.member = self_, .leaving = true};
   for (const config::PoolMember& member : pool_.members) {
     if (member.name == self_) continue;
     advert.to = member.name;
+    advert.word.accuses = !leaving && paths_ && paths_->watch().of(member.name) == PathWatch::Path::kDead;
     advert.stamp = guard_.next(member.name);
     boost::system::error_code error;  // a member that cannot be reached will be silent
     socket_.send_to(boost::asio::buffer(seal(advert, pool_.secret)), {to_asio(member.address), pool_.port}, 0,
                     error);
+    if (!error) ++stats_.adverts_sent;
   }
 }
 
@@ -230,6 +285,7 @@ void Pool::look_at_hand_over(TimePoint now) {
   });
   if (!all && now < hand_over_->until) return;
   const HandOver ended = *std::exchange(hand_over_, std::nullopt);
+  ++(all ? stats_.handovers : stats_.handovers_failed);
   ended.done(
       all ? std::nullopt
           : std::optional(ended.to + " did not take all IIPs in time; see mux list for who has them now"));
@@ -237,6 +293,7 @@ void Pool::look_at_hand_over(TimePoint now) {
 
 // The log tells what an operator would ask: who came, who went, who is what now.
 void Pool::note_changes(TimePoint now) {
+  note_accusers(now);
   for (const MemberRow& row : election_.rows(now)) {
     std::string& before = roles_[row.name];
     if (before == row.role) continue;
@@ -245,6 +302,33 @@ void Pool::note_changes(TimePoint now) {
                  row.role);
     before = row.role;
   }
+}
+
+void Pool::note_accusers(TimePoint now) {
+  const std::vector<std::string> names = election_.accusers(now);
+  const std::set<std::string> accusers(names.begin(), names.end());
+  for (const std::string& name : accusers) {
+    if (accusers_.contains(name)) continue;
+    ++stats_.accused;
+    hooks_.log("pool " + pool_.name + ": " + name +
+               " gets no answer through this member's data path: what it holds goes to another one");
+  }
+  if (accusers.empty() && !accusers_.empty())
+    hooks_.log("pool " + pool_.name + ": this member's data path answers again");
+  accusers_ = accusers;
+}
+
+std::string Pool::data_path_of(const std::string& member) const {
+  if (member == self_) return accusers_.empty() ? "" : "dead";
+  if (!paths_) return "";
+  const PathWatch::Path path = paths_->watch().of(member);
+  return path == PathWatch::Path::kAlive ? "ok" : path == PathWatch::Path::kDead ? "dead" : "";
+}
+
+Stats Pool::stats() const {
+  Stats stats = stats_;
+  if (paths_) stats.path = paths_->stats();
+  return stats;
 }
 
 const config::Iip* Pool::find(const IpAddress& address) const {
@@ -256,8 +340,9 @@ const config::Iip* Pool::find(const IpAddress& address) const {
 std::vector<Row> Pool::rows() const {
   std::vector<Row> rows;
   for (MemberRow& member : election_.rows(Clock::now())) {
-    Row row{std::move(member), {}, false};
+    Row row{std::move(member), {}, false, {}};
     row.self = row.name == self_;
+    row.data_path = data_path_of(row.name);
     row.address = std::ranges::find(pool_.members, row.name, &config::PoolMember::name)->address;
     rows.push_back(std::move(row));
   }

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "control/pool/election.h"
 #include "control/pool/exchange.h"
 #include "control/pool/guard.h"
+#include "control/pool/path_probes.h"
 
 namespace sluice::pool {
 
@@ -32,9 +34,23 @@ struct Hooks {
   std::function<void(const std::string& sentence)> log;
 };
 
+// Since the start.
+struct Stats {
+  std::uint64_t adverts_sent = 0, adverts_heard = 0;
+  std::uint64_t adverts_forged = 0;          // not of this pool, not for us, or broken
+  std::uint64_t adverts_old = 0;             // played back, or of a life that has not proved itself yet
+  std::uint64_t taken_over = 0;              // IIPs that nobody living had
+  std::uint64_t taken_by_offer = 0;          // that a member handed over to this one
+  std::uint64_t given_up = 0, defended = 0;  // that we held; that the wire defended when we asked
+  std::uint64_t handovers = 0, handovers_failed = 0, exchanges = 0;  // away from here
+  std::uint64_t accused = 0;  // times that others found our data path dead
+  PathStats path;             // probes of theirs
+};
+
 struct Row : MemberRow {
   IpAddress address;
   bool self = false;
+  std::string data_path = {};  // ok, dead, "" = not known; of this member: dead when others find it so
 };
 
 class Pool {
@@ -61,6 +77,7 @@ class Pool {
   [[nodiscard]] const std::string& self() const { return self_; }
   [[nodiscard]] std::string role() const;
   [[nodiscard]] const std::string& name() const { return pool_.name; }
+  [[nodiscard]] Stats stats() const;
 
  private:
   using Udp = boost::asio::ip::udp;
@@ -83,6 +100,10 @@ class Pool {
   void speak(bool leaving);
   void look_at_hand_over(TimePoint now);
   void note_changes(TimePoint now);
+  void note_accusers(TimePoint now);
+  void start_probes(boost::asio::io_context& io);
+  std::vector<PathProbes::Peer> peers_to_probe() const;
+  std::string data_path_of(const std::string& member) const;
   const config::Iip* find(const IpAddress& address) const;
 
   config::Pool pool_;
@@ -97,8 +118,14 @@ class Pool {
   boost::asio::steady_timer timer_;
   TimePoint next_advert_, next_second_;
   std::optional<HandOver> hand_over_;
+  std::set<IpAddress> asked_;                 // the wire, before they are taken
   std::map<std::string, std::string> roles_;  // of the members, as they were last logged
   bool draining_ = false;                     // it held something, and routers still send it packets
+  std::set<std::string> accusers_;            // as they were last logged
+  std::map<std::string, MacAddress> macs_;    // of the others' ports, from their adverts
+  MacAddress mac_;                            // of ours; 0 while nobody is to probe it
+  std::optional<PathProbes> paths_;
+  Stats stats_;
 };
 
 }  // namespace sluice::pool

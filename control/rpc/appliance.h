@@ -48,7 +48,7 @@ struct Appliance {
   std::vector<WorkerFacts> workers = {};
   std::string config_file = {};
   restart::Outcome restart = {};  // what the process before left to this one
-  std::string hash_key_id = {};  // tells keys apart without telling the key
+  std::string hash_key_id = {};   // tells keys apart without telling the key
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   bool ready = false;
   std::function<std::uint32_t()> free_buffers = {};
@@ -64,6 +64,8 @@ struct Appliance {
       {};
   // Brings a model into force; throws Error with one sentence when it cannot. What was done, in sentences.
   std::function<std::vector<std::string>(config::Model, const maps::ChangeOptions&)> apply = {};
+  // Further parts of `explain`: what rooms have to add to its answer.
+  std::vector<std::function<void(const FlowKey& key, nlohmann::json& answer)>> explain_parts = {};
   // Further parts of `status`, by key: what rooms have to say that not every appliance has.
   std::map<std::string, std::function<nlohmann::json()>> status_parts = {};
 };

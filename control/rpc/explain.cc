@@ -166,9 +166,7 @@ json answer_of(const Appliance& appliance, const FlowKey& key, const Explanation
   if (e.end == Explanation::End::kDropped)
     out["drop"] = describe(static_cast<DropReason>(e.drop_reason)).word;
   out["reason"] = reason_text(e, group);
-  const auto is_it = [&](const config::Iip& iip) { return iip.address.address == key.destination; };
-  if (e.end == Explanation::End::kPunted && std::ranges::any_of(appliance.live.model().iips, is_it))
-    out["reason"] = "the destination is an IIP that this MUX holds: the kernel gets the packet";
+  for (const auto& part : appliance.explain_parts) part(key, out);
   return out;
 }
 

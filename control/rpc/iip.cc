@@ -2,11 +2,13 @@
 // Copyright The Sluice Authors
 #include "control/rpc/iip.h"
 
+#include <array>
 #include <set>
 
 #include "control/config/address_port.h"
 #include "control/config/edit.h"
 #include "control/config/forms.h"
+#include "control/metrics/text.h"
 
 namespace sluice::rpc {
 
@@ -46,7 +48,7 @@ config::Model must(config::Edit edit) {
 }
 
 // In a pool also those that another member holds.
-json list_of(const Appliance& appliance, const announce::Announcer& announcer, const pool::Pool* pool) {
+json list_of(const config::Model& model, const announce::Announcer& announcer, const pool::Pool* pool) {
   json list = json::array();
   std::set<IpAddress> here;
   for (const announce::Row& row : announcer.rows()) {
@@ -55,7 +57,7 @@ json list_of(const Appliance& appliance, const announce::Announcer& announcer, c
     if (pool) list.back()["member"] = row.state == "held" || row.state == "contested" ? pool->self() : "";
   }
   if (!pool) return list;
-  for (const config::Iip& iip : appliance.live.model().iips) {
+  for (const config::Iip& iip : model.iips) {
     const IpAddress& address = iip.address.address;
     if (here.contains(address)) continue;
     const std::string holder = pool->holder(address);
@@ -65,6 +67,32 @@ json list_of(const Appliance& appliance, const announce::Announcer& announcer, c
                     {"why", holder.empty() ? "no member holds it" : holder + " holds it"}});
   }
   return list;
+}
+
+// What explain says of IIPs: of one that is the destination, and of those that bring packets for VIPs.
+json rows_of_family(const json& list, const FlowKey& key) {
+  json rows = json::array();
+  for (const json& row : list) {
+    if (parse_address(row["address"].get<std::string>())->is_v4() != key.destination.is_v4()) continue;
+    rows.push_back({{"address", row["address"]}, {"state", row["state"]}});
+    for (const char* more : {"member", "why"})
+      if (row.contains(more) && row[more] != "") rows.back()[more] = row[more];
+  }
+  return rows;
+}
+
+void explain_iips(json& answer, const json& list, const FlowKey& key) {
+  const std::string destination = to_string(key.destination);
+  json rows = rows_of_family(list, key);
+  for (const json& row : rows) {
+    if (row["address"] != destination) continue;
+    const std::string state = row["state"];
+    answer["reason"] = answer["verdict"] == "punted"
+                           ? "the destination is an IIP that this MUX holds: the kernel gets the packet"
+                           : "the destination is an IIP, " + state +
+                                 (state == "elsewhere" ? ": " + row.value("why", "") : "");
+  }
+  if (!rows.empty()) answer["iips"] = std::move(rows);
 }
 
 json held_here(const announce::Announcer& announcer) {
@@ -104,13 +132,18 @@ void add_iip(Router& router, Appliance& appliance, announce::Announcer& announce
   appliance.status_parts["iips"] = [&announcer] { return held_here(announcer); };
   if (pool) {
     appliance.status_parts["pool"] = [pool]() -> json {
-      return {{"name", pool->name()}, {"member", pool->self()}, {"role", pool->role()}};
+      json members = json::object();
+      for (const pool::Row& row : pool->rows()) members[row.name] = row.role;
+      return {{"name", pool->name()}, {"member", pool->self()}, {"role", pool->role()}, {"members", members}};
     };
   }
+  appliance.explain_parts.emplace_back([&appliance, &announcer, pool](const FlowKey& key, json& answer) {
+    explain_iips(answer, list_of(appliance.live.model(), announcer, pool), key);
+  });
   router.add({.name = "iip.list",
               .help = "IIPs: whether they are held, since when, and who else claims them.",
               .handler = [&appliance, &announcer, pool](const json&) {
-                return list_of(appliance, announcer, pool);
+                return list_of(appliance.live.model(), announcer, pool);
               }});
   router.add({.name = "iip.add",
               .access = Access::kChange,
@@ -139,6 +172,39 @@ void add_iip(Router& router, Appliance& appliance, announce::Announcer& announce
                   throw Error(kNotFound, "IIP " + to_string(address) + " is not held here; see iip list");
                 return {{"done", {"announced IIP " + to_string(address)}}};
               }});
+}
+
+std::string render_iips(const config::Model& model, const announce::Announcer& announcer,
+                        const pool::Pool* pool) {
+  static constexpr std::array kStates = {"probing", "refused", "held", "contested", "elsewhere", "unclaimed"};
+  metrics::Text text;
+  const json list = list_of(model, announcer, pool);
+  text.gauge("sluice_iip", "1 for the state that an IIP is in, as iip list has it.");
+  for (const json& row : list)
+    for (const char* state : kStates)
+      text.sample({{"iip", row["address"].get_ref<const std::string&>()}, {"state", state}},
+                  row["state"] == state);
+  text.gauge("sluice_iip_owner", "1 for the member of the pool that holds the IIP.");
+  for (const json& row : list) {
+    const std::string member = row.value("member", "");
+    if (!member.empty())
+      text.sample({{"iip", row["address"].get_ref<const std::string&>()}, {"member", member}}, 1);
+  }
+  const announce::Stats& stats = announcer.stats();
+  const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
+    text.counter(name, help);
+    text.sample({}, value);
+  };
+  counter("sluice_iips_taken_total", "IIPs that were taken.", stats.taken);
+  counter("sluice_iips_given_up_total", "IIPs that were given up.", stats.given_up);
+  counter("sluice_iips_refused_total", "IIPs that were not taken, since another host had them.",
+          stats.refused);
+  counter("sluice_iip_conflicts_total", "Frames in which another host said that it has an IIP of ours.",
+          stats.conflicts);
+  counter("sluice_iip_announcements_total", "Gratuitous ARPs and unsolicited neighbour advertisements sent.",
+          stats.announcements);
+  counter("sluice_iip_fences_total", "Runs of fence_command.", stats.fences);
+  return text.take();
 }
 
 }  // namespace sluice::rpc

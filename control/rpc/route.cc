@@ -14,6 +14,23 @@ json route_states(const route::Announcer& announcer) {
   return states;
 }
 
+json route_to(const route::Announcer& announcer, const IpAddress& destination) {
+  const std::vector<route::Row> rows = announcer.rows();
+  const route::Row* best = nullptr;
+  for (const route::Row& row : rows)
+    if (row.prefix.contains(destination) && (!best || row.prefix.length > best->prefix.length)) best = &row;
+  if (!best) return nullptr;
+  return {{"prefix", to_string(best->prefix)}, {"state", best->state}, {"why", best->why}};
+}
+
+void add_route_parts(Appliance& appliance, const route::Announcer& announcer) {
+  appliance.status_parts["routes"] = [&announcer] { return route_states(announcer); };
+  appliance.explain_parts.emplace_back([&announcer](const FlowKey& key, json& answer) {
+    if (json route = route_to(announcer, key.destination); !route.is_null())
+      answer["route"] = std::move(route);
+  });
+}
+
 void add_route(Router& router, const route::Announcer& announcer) {
   router.add({.name = "route.list",
               .help = "The route of each VIP: announced or withdrawn, for which services, and why.",

@@ -61,6 +61,11 @@ def wait_for(lab, condition, seconds=10):
         time.sleep(0.02)
 
 
+def metrics(lab, mux):
+    text = lab.host(mux).run(["curl", "-sSf", "-m", "5", "http://127.0.0.1:9107/metrics"]).stdout
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if not line.startswith("#")}
+
+
 def router_sends_to(lab):
     (entry,) = lab.host("router").ip_json("neigh", "show", IIP4, "dev", "muxes") or [{}]
     return {lab.spec(mux).mac: mux for mux in ("mux1", "mux2")}.get(entry.get("lladdr"))
@@ -109,6 +114,26 @@ def test_one_is_active_and_the_other_spare_and_traffic_goes_by_the_iip(lab):
     spread(lab, VIP4, 300)
     spread(lab, VIP6, 300)
     assert router_sends_to(lab) == "mux1"
+
+
+def test_explain_and_the_page_of_metrics_say_who_holds_what(lab):
+    way = lab.ask("explain", "tcp", "192.0.2.1:40000", f"{VIP4}:80", mux="mux2")
+    assert way["iips"] == [{"address": IIP4, "state": "elsewhere", "member": "mux1", "why": "mux1 holds it"}]
+    assert way["route"]["state"] == "announced" and way["route"]["prefix"] == VIP4
+    way = lab.ask("explain", "tcp", "192.0.2.1:40000", f"{IIP4}:80", mux="mux1")
+    assert way["reason"] == "the destination is an IIP that this MUX holds: the kernel gets the packet"
+    way = lab.ask("explain", "tcp", "192.0.2.1:40000", f"{IIP4}:80", mux="mux2")
+    assert way["reason"] == "the destination is an IIP, elsewhere: mux1 holds it"
+    for mux, state in (("mux1", "held"), ("mux2", "elsewhere")):
+        page = metrics(lab, mux)
+        assert page[f'sluice_iip{{iip="{IIP4}",state="{state}"}}'] == 1
+        assert page[f'sluice_iip_owner{{iip="{IIP6}",member="mux1"}}'] == 1
+        assert page['sluice_pool_member{member="mux1",role="active"}'] == page['sluice_pool_member{member="mux2",role="spare"}'] == 1
+        assert page['sluice_pool_adverts_total{fate="sent"}'] > 0 and page['sluice_pool_adverts_total{fate="heard"}'] > 0
+        assert page['sluice_pool_adverts_total{fate="forged"}'] == 0
+        assert lab.ask("status", mux=mux)["pool"] == {
+            "name": "lab", "member": mux, "role": "active" if mux == "mux1" else "spare", "members": {"mux1": "active", "mux2": "spare"},
+        }
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

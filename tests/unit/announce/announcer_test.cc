@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "control/neighbor/kernel.h"
+#include "control/rpc/iip.h"
 #include "tests/unit/neighbor/mux.h"
 
 namespace sluice::announce::test {
@@ -158,6 +159,26 @@ TEST(Announcer, AClaimIsAnsweredAndAStubbornOneIsShown) {
     EXPECT_EQ(row.mac, parse_mac(neighbor::test::kPeerMac));
     EXPECT_GE(row.conflicts, 2u);
     EXPECT_TRUE(wire.announcer->holds(ip("10.0.0.100"))) << "it is never given up";
+  });
+}
+
+TEST(Announcer, ThePageOfMetricsTellsStatesAndWhatHappened) {
+  in_fresh_namespace([] {
+    Wire wire;
+    wire.configure({iip("10.0.0.3"), iip("10.0.0.100")});
+    EXPECT_TRUE(wire.until_held("10.0.0.100"));
+    EXPECT_TRUE(wire.until_state("refused"));
+    std::string page = rpc::render_iips(wire.model, *wire.announcer, nullptr);
+    for (const char* line : {"sluice_iip{iip=\"10.0.0.3\",state=\"refused\"} 1\n",
+                             "sluice_iip{iip=\"10.0.0.3\",state=\"held\"} 0\n",
+                             "sluice_iip{iip=\"10.0.0.100\",state=\"held\"} 1\n",
+                             "sluice_iips_taken_total 1\n", "sluice_iips_refused_total 1\n",
+                             "sluice_iips_given_up_total 0\n", "sluice_iip_conflicts_total 0\n"})
+      EXPECT_NE(page.find(line), std::string::npos) << line << page;
+    EXPECT_EQ(page.find("sluice_iip_announcements_total 0\n"), std::string::npos) << page;
+    wire.configure({});
+    page = rpc::render_iips(wire.model, *wire.announcer, nullptr);
+    EXPECT_NE(page.find("sluice_iips_given_up_total 1\n"), std::string::npos) << page;
   });
 }
 

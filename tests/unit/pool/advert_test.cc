@@ -15,7 +15,8 @@ namespace {
 const char* const kSecret = "a secret of the pool";
 
 Advert example() {
-  Advert advert{.pool = "edge", .to = "mux2", .stamp = {1, 2, 3, 4}, .word = {}};
+  Advert advert{.pool = "edge", .to = "mux2", .stamp = {1, 2, 3, 4}, .word = {}, .mac = {}};
+  advert.mac = *parse_mac("02:00:00:00:00:01");
   advert.word.member = "mux1";
   advert.word.ready = true;
   advert.word.busy_percent = 42;
@@ -28,7 +29,7 @@ Advert example() {
 TEST(Advert, ComesOutAsItWentIn) {
   EXPECT_EQ(open(seal(example(), kSecret), kSecret), example());
   Advert other = example();
-  other.word = {.member = "mux1", .draining = true, .leaving = true};
+  other.word = {.member = "mux1", .draining = true, .leaving = true, .accuses = true};
   EXPECT_EQ(open(seal(other, kSecret), kSecret), other);
 }
 

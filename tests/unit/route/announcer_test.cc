@@ -233,8 +233,24 @@ TEST(RouteList, SaysTheStateOfEachVip) {
     const std::string page = rpc::render_routes(appliance.announcer);
     EXPECT_NE(page.find("sluice_route_announced{prefix=\"203.0.113.10\"} 1\n"), std::string::npos) << page;
     EXPECT_NE(page.find("sluice_route_announced{prefix=\"203.0.113.11\"} 0\n"), std::string::npos) << page;
+    EXPECT_EQ(rpc::route_to(appliance.announcer, *parse_address("203.0.113.11")),
+              nlohmann::json::parse(R"({"prefix": "203.0.113.11", "state": "withdrawn", "why": "because"})"));
+    EXPECT_EQ(rpc::route_to(appliance.announcer, *parse_address("203.0.113.12")), nullptr);
     appliance.announcer.withdraw();
     EXPECT_EQ(list()[0]["why"], "sluiced leaves");
+  });
+}
+
+TEST(RouteTo, AnAddressIsTheLongestRouteThatHoldsIt) {
+  in_fresh_namespace([] {
+    Appliance appliance;
+    appliance.announcer.want({vip("203.0.113.0/24"), vip("203.0.113.10", false)});
+    appliance.announcer.begin();
+    const auto prefix_of = [&](const char* address) {
+      return rpc::route_to(appliance.announcer, *parse_address(address))["prefix"];
+    };
+    EXPECT_EQ(prefix_of("203.0.113.10"), "203.0.113.10");
+    EXPECT_EQ(prefix_of("203.0.113.11"), "203.0.113.0/24");
   });
 }
 
