@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""docs/performance.md: what people wrote stays, what lies between the two marks is made of a run. The run itself is kept
-beside it, so that a test can make the page again and compare."""
+"""docs/performance.md: what people wrote stays, what lies between the two marks is made of a run, and so are the tables of
+docs/scale.md. The run itself is kept beside them, so that a test can make the pages again and compare."""
+import importlib.util
 import json
 import re
+from pathlib import Path
 
 from .plots import bars, lines
 from .table import number
@@ -91,9 +93,18 @@ def with_generated(page, run):
     return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{generated(run)}{END}", page, flags=re.S)
 
 
+def scale_model():
+    """tests/scale/model.py"""
+    spec = importlib.util.spec_from_file_location("scale_model", Path(__file__).resolve().parents[2] / "scale/model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def write(docs, run):
-    page = docs / "performance.md"
-    page.write_text(with_generated(page.read_text(), run))
+    for name, make in (("performance.md", with_generated), ("scale.md", scale_model().with_generated)):
+        page = docs / name
+        page.write_text(make(page.read_text(), run))
     (docs / "performance.json").write_text(json.dumps(run, indent=1) + "\n")
     for old in docs.glob("performance-*.svg"):
         old.unlink()
