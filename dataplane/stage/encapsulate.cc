@@ -49,8 +49,8 @@ Word spread_source(Word prefix, unsigned prefix_bits, std::uint64_t entropy) {
 std::uint32_t fragment_word(const std::uint8_t* inner, std::uint64_t slot_hash, bool dont_fragment) {
   // The id of an atomic datagram is free (RFC 6864).
   if (dont_fragment) return std::uint32_t{Big16(Ipv4Header::kDontFragment).raw()} << 16;
-  // The inner identification tells datagrams of one flow apart, the offset their pieces (each is a datagram of
-  // its own out here), the flow hash tells flows apart. Times an odd number, no two offsets collide.
+  // The inner identification tells datagrams of one flow apart, the offset their pieces (each is a datagram
+  // of its own out here), the flow hash tells flows apart. Times an odd number, no two offsets collide.
   constexpr unsigned kOdd = 0x9e37;
   const auto* ip = reinterpret_cast<const Ipv4Header*>(inner);
   const unsigned piece = (ip->flags_offset.value() & Ipv4Header::kOffsetMask) * kOdd;
@@ -68,8 +68,8 @@ std::uint32_t outer_source4(const Target& target, const FlowKey& key, std::uint6
 void write_outer4(std::uint8_t* at, const Target& target, const FlowKey& key, std::uint64_t slot_hash,
                   unsigned total_bytes, Inherited inherited) {
   static_assert(std::endian::native == std::endian::little);
-  const std::uint32_t tos_length =
-      std::uint32_t{inherited.tos} << 8 | std::uint32_t{Big16(static_cast<std::uint16_t>(total_bytes)).raw()} << 16;
+  const std::uint32_t tos_length = std::uint32_t{inherited.tos} << 8 |
+                                   std::uint32_t{Big16(static_cast<std::uint16_t>(total_bytes)).raw()} << 16;
   const std::uint32_t fragment = fragment_word(at + target.outer_bytes, slot_hash, inherited.dont_fragment);
   std::uint32_t source = load32(&target.outer[12]);
   PartialSum sum = PartialSum{target.outer_checksum_seed} + tos_length + fragment;
@@ -111,21 +111,32 @@ void write_udp(std::uint8_t* at, const Target& target, std::uint64_t slot_hash, 
   udp->length.set(static_cast<std::uint16_t>(udp_bytes));  // checksum zero: RFC 768, RFC 6935
 }
 
-void encapsulate_one(Burst& burst, unsigned i, const Target& target) {
+// All lengths of L2 headers by one store: what it writes too much is the start of the outer header, which
+// comes after it.
+void write_ethernet(std::uint8_t* outer, const NextHop& hop, bool v6) {
+  static_assert(sizeof hop.l2 == 16);
+  std::memcpy(outer - sizeof(Big16) - hop.l2_bytes, hop.l2.data(), sizeof hop.l2);
+  const Big16 type(v6 ? kEtherIpv6 : kEtherIpv4);
+  std::memcpy(outer - sizeof type, &type, sizeof type);
+}
+
+void encapsulate_one(Burst& burst, unsigned i, const Target& target, const NextHop& hop) {
   rte_mbuf* m = burst.packet[i];
   // Kept beside the bytes that are written: a store through a byte pointer makes the compiler forget the
   // rest.
   const Layout layout = burst.layout[i];
   const unsigned outer_bytes = target.outer_bytes;
   const unsigned total_bytes = layout.ip_bytes + outer_bytes;
-  const auto start = static_cast<std::uint16_t>(m->data_off + layout.l3 - outer_bytes);
+  const unsigned l2_bytes = hop.l2_bytes + sizeof(Big16);
+  const unsigned start = m->data_off + layout.l3 - outer_bytes;
   auto* at = static_cast<std::uint8_t*>(m->buf_addr) + start;
   const std::uint64_t slot_hash = burst.slot_hash[i];
-  // The Ethernet header and padding go, the outer header comes.
-  m->data_off = start;
-  m->data_len = static_cast<std::uint16_t>(total_bytes);
-  m->pkt_len = total_bytes;
+  // The Ethernet header and padding go, the outer headers come.
+  m->data_off = static_cast<std::uint16_t>(start - l2_bytes);
+  m->data_len = static_cast<std::uint16_t>(total_bytes + l2_bytes);
+  m->pkt_len = total_bytes + l2_bytes;
   const Inherited inherited = take_hop(at + outer_bytes, layout);
+  write_ethernet(at, hop, target.outer_v6);
   if (target.outer_v6) {
     write_outer6(at, target, burst.key[i], slot_hash, total_bytes - sizeof(Ipv6Header), inherited);
   } else {
@@ -140,6 +151,7 @@ void encapsulate_one(Burst& burst, unsigned i, const Target& target) {
 
 void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters) noexcept {
   const Target* const targets = tables.targets.data();
+  const NextHop* const hops = tables.next_hops.data();
   TrafficCounters* const traffic = counters.target.get();
   for_each(burst.live, [&](unsigned i) {
     const Target& target = targets[burst.target[i]];
@@ -149,7 +161,7 @@ void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters)
     }
     traffic[target.counter].packets.add(1);
     traffic[target.counter].bytes.add(ip_bytes);
-    encapsulate_one(burst, i, target);
+    encapsulate_one(burst, i, target, hops[target.next_hop]);
   });
 }
 

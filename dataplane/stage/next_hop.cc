@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-#include <rte_mbuf.h>
-
-#include <cstring>
-
 #include "dataplane/stage/stages.h"
-#include "dataplane/wire/headers.h"
 
 namespace sluice {
+namespace {
 
-void next_hop(Burst& burst, const Snapshot& tables) noexcept {
+// Every path must pass so much in one piece (RFC 791 section 3.2): the longest header and eight bytes.
+constexpr unsigned kLeastPathBytes = 68;
+
+}  // namespace
+
+std::uint64_t next_hop(Burst& burst, const Snapshot& tables) noexcept {
+  const Target* const targets = tables.targets.data();
+  const NextHop* const hops = tables.next_hops.data();
+  std::uint64_t oversized = 0;
   for_each(burst.live, [&](unsigned i) {
-    const Target& target = tables.targets[burst.target[i]];
-    const NextHop& hop = tables.next_hops[target.next_hop];
-    if (!hop.resolved) [[unlikely]]
-      return burst.drop(i, DropReason::kNoNextHop);
-    rte_mbuf* m = burst.packet[i];
-    const unsigned l2_bytes = hop.l2_bytes + sizeof(Big16);
-    m->data_off = static_cast<std::uint16_t>(m->data_off - l2_bytes);
-    m->data_len = static_cast<std::uint16_t>(m->data_len + l2_bytes);
-    m->pkt_len = m->data_len;
-    auto* at = rte_pktmbuf_mtod(m, std::uint8_t*);
-    std::memcpy(at, hop.l2.data(), 12);
-    if (hop.l2_bytes == 16) std::memcpy(at + 12, &hop.l2[12], 4);
-    const Big16 type(target.outer_v6 ? kEtherIpv6 : kEtherIpv4);
-    std::memcpy(at + hop.l2_bytes, &type, sizeof type);
+    const Layout layout = burst.layout[i];
+    const Target& target = targets[burst.target[i]];
+    const NextHop& hop = hops[target.next_hop];
     burst.egress[i] = hop.port;
+    const bool fits = unsigned{layout.ip_bytes} + target.outer_bytes <= hop.mtu;
+    if (layout.hops_left > 1 && fits && hop.resolved) [[likely]]
+      return;
+    if (layout.hops_left <= 1) return burst.drop(i, DropReason::kTtlExpired);
+    if (!fits && (layout.is(Layout::kDontFragment) || hop.mtu < target.outer_bytes + kLeastPathBytes))
+      return burst.drop(i, DropReason::kTooBig);
+    if (!hop.resolved) return burst.drop(i, DropReason::kNoNextHop);
+    oversized |= 1ull << i;
   });
+  return oversized;
 }
 
 }  // namespace sluice

@@ -76,6 +76,7 @@ bool append_piece(const Burst& burst, unsigned i, Burst& further, const PieceHea
   further.key[to] = burst.key[i];
   further.slot_hash[to] = burst.slot_hash[i];
   further.target[to] = burst.target[i];
+  further.egress[to] = burst.egress[i];
   return true;
 }
 

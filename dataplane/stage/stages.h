@@ -100,9 +100,10 @@ void next_group(Burst& burst, const Snapshot& tables, std::uint64_t looking) noe
 // group has no DIP that is up.
 void select_dip(Burst& burst, const Snapshot& tables) noexcept;
 
-// Reads layout, target. Drops packets whose TTL runs out and those that cannot be made to fit the path to the
-// DIP; returns the mask of live IPv4 packets that must be split.
-std::uint64_t fit(Burst& burst, const Snapshot& tables) noexcept;
+// Reads layout, target. Writes egress. Drops packets whose TTL runs out, those that cannot be made to fit the
+// path to the DIP, and those whose next hop is not resolved; returns the mask of live IPv4 packets that must
+// be split.
+[[nodiscard]] std::uint64_t next_hop(Burst& burst, const Snapshot& tables) noexcept;
 
 // Splits the packets of `oversized` (RFC 791); what follows a first piece is appended to `further`, ready for
 // encapsulate, and counted as created.
@@ -110,11 +111,8 @@ void split(Burst& burst, std::uint64_t oversized, Burst& further, const Snapshot
            WorkerCounters& counters) noexcept;
 
 // Reads layout, key, slot_hash, target. Decrements the TTL and puts the outer header in front (RFC 2003,
-// 2473, 4213, 6040; GUE variant 1). Counts per DIP.
+// 2473, 4213, 6040; GUE variant 1), and the next hop's Ethernet header. Counts per DIP.
 void encapsulate(Burst& burst, const Snapshot& tables, WorkerCounters& counters) noexcept;
-
-// Reads target. Writes the Ethernet header and egress. Drops where the next hop is not resolved.
-void next_hop(Burst& burst, const Snapshot& tables) noexcept;
 
 // Reads dropped, reason. For packets dropped as too big or out of TTL, appends an ICMP error to the client to
 // `further`, ready to leave, and counts it as created (RFC 792, 1191, 4443, 8201; rate limited).

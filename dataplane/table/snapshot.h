@@ -49,12 +49,12 @@ struct alignas(64) Target {
 static_assert(sizeof(Target) == 64);
 
 struct NextHop {
-  std::array<std::uint8_t, 18> l2{};  // destination, source, (802.1Q tag); the EtherType follows
+  std::array<std::uint8_t, 16> l2{};  // destination, source, (802.1Q tag); the EtherType follows
   std::uint8_t l2_bytes = 12;         // without the EtherType: 12, or 16 with a tag
   std::uint8_t port = 0;              // index of the port it leaves by
   std::uint16_t mtu = 1500;           // largest IP packet
   bool resolved = false;
-  std::uint8_t reserved[9] = {};
+  std::uint8_t reserved[11] = {};
 };
 static_assert(sizeof(NextHop) == 32);
 

@@ -194,9 +194,8 @@ void Worker::explain(ExplainRequest& request, rte_mbuf& packet, const Snapshot& 
   select_dip(burst, tables);
   answer.chosen = burst.live != 0;
   if (answer.chosen) answer.target = burst.target[0];
-  fit(burst, tables);
+  static_cast<void>(next_hop(burst, tables));  // too small to be split
   encapsulate(burst, tables, scratch_);
-  next_hop(burst, tables);
   conclude(answer, burst);
 }
 

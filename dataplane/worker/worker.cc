@@ -110,18 +110,16 @@ void Worker::deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexc
     hand_over(burst, tables, settings_.index, settings_.hand_to.data());
   }
   select_dip(burst, tables);
-  if (const std::uint64_t oversized = fit(burst, tables)) {
+  if (const std::uint64_t oversized = next_hop(burst, tables)) {
     split(burst, oversized, further_, tables, counters_);
   }
   encapsulate(burst, tables, counters_);
-  next_hop(burst, tables);
   if (burst.dropped) answer(burst, further_, tables, answer_rate_, counters_);
   transmit(burst, settings_.lanes.data(), settings_.lanes.size(), counters_);
   punt(burst, settings_.lanes.data(), now_tsc_);
   release(burst, counters_);
   if (further_.size == 0) return;
   encapsulate(further_, tables, counters_);
-  next_hop(further_, tables);
   transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
   release(further_, counters_);
 }
@@ -235,11 +233,10 @@ unsigned Worker::send_probes(const Snapshot& tables) noexcept {
   find_probes(burst_, tables, *settings_.probe_ports, counters_);
   find_service(burst_, tables);
   hash_flows(burst_, tables);
-  if (const std::uint64_t oversized = fit(burst_, tables)) {
+  if (const std::uint64_t oversized = next_hop(burst_, tables)) {
     split(burst_, oversized, further_, tables, counters_);
   }
   encapsulate(burst_, tables, scratch_);
-  next_hop(burst_, tables);
   if (burst_.dropped) {
     answer(burst_, further_, tables, answer_rate_, counters_);
     further_.punted = std::exchange(further_.ready, 0);
@@ -247,7 +244,6 @@ unsigned Worker::send_probes(const Snapshot& tables) noexcept {
   transmit(burst_, settings_.lanes.data(), settings_.lanes.size(), counters_);
   release(burst_, counters_);
   encapsulate(further_, tables, scratch_);
-  next_hop(further_, tables);
   transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
   punt(further_, settings_.lanes.data(), now_tsc_);
   release(further_, counters_);

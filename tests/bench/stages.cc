@@ -19,8 +19,7 @@ namespace {
 
 constexpr const char* kStages[] = {"parse",          "join_fragments", "match_service", "read_control",
                                    "find_elephants", "select_group",   "hand_over",     "hash_flows",
-                                   "follow_flows",   "select_dip",     "fit",           "encapsulate",
-                                   "next_hop"};
+                                   "follow_flows",   "select_dip",     "next_hop",      "encapsulate"};
 constexpr unsigned kStageCount = std::size(kStages);
 
 // All that a worker has, without the worker.
@@ -64,11 +63,9 @@ class Bench {
     stamps[k++] = stamp();
     select_dip(burst_, tables);
     stamps[k++] = stamp();
-    keep(fit(burst_, tables));
+    keep(next_hop(burst_, tables));
     stamps[k++] = stamp();
     encapsulate(burst_, tables, counters_);
-    stamps[k++] = stamp();
-    next_hop(burst_, tables);
     stamps[k] = stamp();
   }
 

@@ -77,9 +77,8 @@ STAGES = {
     "hash_flows": "keyed hash",
     "follow_flows": "a stateless service",
     "select_dip": "slot map, prefetch of the target",
-    "fit": "TTL and MTU",
-    "encapsulate": "TTL and checksum, outer header, counters",
-    "next_hop": "Ethernet header",
+    "next_hop": "egress port, TTL, MTU",
+    "encapsulate": "TTL and checksum, outer headers, counters",
 }
 SPECIAL_STAGES = [  # label, words, rows
     ("1 M flows", ("--flows", 1_000_000, "--sticky"), {"follow_flows": "flow table, every flow in it"}),
