@@ -39,7 +39,10 @@ extern "C" int rte_eth_dev_start(std::uint16_t port) {
   const int result = start(port);
   static NullTraffic* traffic = nullptr;  // until the process ends: the port calls it
   try {
-    if (result == 0 && !traffic) traffic = traffic_of(port).release();
+    if (result == 0 && !traffic) {
+      traffic = traffic_of(port).release();
+      std::fprintf(stderr, "traffic: ready\n");
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "traffic: %s\n", error.what());
     return -1;

@@ -46,6 +46,7 @@ def parse_arguments():
     parser.add_argument("--repeat", type=int, help="repetitions of everything, at least 5 (default 5)")
     parser.add_argument("--seconds", type=float, help="of one measurement (default 1)")
     parser.add_argument("--quick", action="store_true", help="one short repetition with few flows: does every row still work?")
+    parser.add_argument("--no-build", action="store_true", help="measure what was built last")
     parser.add_argument("--write-docs", action="store_true", help="write table and plots into docs/performance.md")
     parser.add_argument("--from", dest="source", metavar="FILE", help="no run: take what --json printed earlier")
     options = parser.parse_args()
@@ -63,7 +64,8 @@ def parse_arguments():
 
 
 def run(options):
-    build()
+    if not options.no_build:
+        build()
     about = machine(options)
     added = hugepages.take(HUGEPAGES)
     if added is None:

@@ -108,6 +108,7 @@ def generator_on(bench, wire):
 
 
 def trial(generator, pps, seconds):
+    """What the generator says of it, with rates and the share that was lost. pps 0: all that goes."""
     done = generator.call(f"run {pps:.0f} {seconds}")
     offered = done["sent"] + done["refused"]
     done["offered_pps"] = offered / done["seconds"]
@@ -131,17 +132,17 @@ def best_rate(try_rate, high, most_loss, steps=STEPS):
 
 
 def capacity(generator, seconds):
-    """(received when offered all that goes, partial drop rate, no drop rate), packets a second."""
+    """(received when offered all that goes, the share lost of it, partial drop rate, no drop rate); packets a second."""
 
     def try_rate(pps):
         done = trial(generator, pps, seconds)
         return done["loss"], done["offered_pps"]
 
-    most = trial(generator, 0, seconds)["received_pps"]
-    if most == 0:
+    flood = trial(generator, 0, seconds)
+    if flood["received"] == 0:
         raise BenchError("nothing came back to the generator")
-    partial = best_rate(try_rate, 1.1 * most, PARTIAL_DROP)
-    return most, partial, best_rate(try_rate, partial, NO_DROP) if partial else 0.0
+    partial = best_rate(try_rate, 1.1 * flood["received_pps"], PARTIAL_DROP)
+    return flood["received_pps"], flood["loss"], partial, best_rate(try_rate, partial, NO_DROP) if partial else 0.0
 
 
 def wire_rows(who, wire, reference=None):
@@ -152,6 +153,7 @@ def wire_rows(who, wire, reference=None):
 
     return [
         row("most received", f"{wire.includes}; offered: all that goes", "M packets/s"),
+        row("loss at that", "of what was offered; what the ring did not take counts", "%"),
         row("PDR", "partial drop rate: at most 0.1 % lost", "M packets/s"),
         row("NDR", "no drop rate: not one packet lost in the trial", "M packets/s"),
         *(row(f"{p} at {share} %", f"there and back, at {share} % of its own PDR", "us") for share in SHARES for p in PERCENTILES),
@@ -164,8 +166,8 @@ def wire_measurement(part, who, wire_kind, forwarder_on, reference=None):
     def figures(bench):
         with wire_kind(bench) as wire, forwarder_on(bench, wire), generator_on(bench, wire) as generator:
             trial(generator, 0, 0.2)  # opens the flows, warms caches
-            most, partial, none = capacity(generator, bench.seconds)
-            out = [most / 1e6, partial / 1e6, none / 1e6]
+            most, loss, partial, none = capacity(generator, bench.seconds)
+            out = [most / 1e6, 100 * loss, partial / 1e6, none / 1e6]
             for share in SHARES:
                 done = trial(generator, max(1.0, (partial or most) * share / 100), bench.seconds)
                 out += [done[key] for key in PERCENTILES.values()]
