@@ -140,7 +140,8 @@ class Generator {
         receive([&](const Echo& echo, std::uint64_t now) {
           delays.add(static_cast<std::uint64_t>(ns_of_tsc(now - echo.sent_tsc)));
         });
-        if (rte_rdtsc() > limit) throw std::runtime_error("a packet did not come back within a second");
+        if (delays.count() == before && rte_rdtsc() > limit)
+          throw std::runtime_error("a packet did not come back within a second");
       }
     }
     return {{"received", delays.count()},
