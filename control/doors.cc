@@ -47,6 +47,7 @@ void Doors::add_objects(const Behind& behind) {
 void Doors::open_socket(boost::asio::io_context& io, const config::Control& control) {
   rpc::ServerOptions options;
   options.path = control.socket;
+  options.owner = control.user;
   options.group = control.socket_group;
   options.admin_group = control.admin_group;
   options.mode = control.socket_mode;

@@ -18,6 +18,7 @@
 #include "control/announce/announcer.h"
 #include "control/config/diff.h"
 #include "control/config/parse.h"
+#include "control/confine/confine.h"
 #include "control/doors.h"
 #include "control/health/doctor.h"
 #include "control/health/monitor.h"
@@ -359,7 +360,9 @@ int run(const Arguments& arguments) {
   if (arguments.check) return kDone;
   start_log(model->control.log_level);
   try {
+    confine::Confinement confinement(confine::plan_for(*model));
     Sluiced sluiced(*model, arguments.config_file, arguments.take_over);
+    confine::confine(confinement);
     return sluiced.run();
   } catch (const std::exception& failure) {
     spdlog::critical("{}", failure.what());

@@ -16,6 +16,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "control/agent/confinement.h"
 #include "control/agent/status.h"
 #include "control/agent/sysctl.h"
 #include "control/config/words.h"
@@ -97,6 +98,8 @@ void Agent::serve_until_told() {
   wait_for_signal();
   wait_for_news();
   sample_every_second();
+  confine::Confinement confinement(plan_for(config_, restarted_));
+  confine::confine(confinement);
   spdlog::info("ready");
   sd_notify(0, "READY=1\nSTATUS=decapsulating");
   io_.run();

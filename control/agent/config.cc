@@ -285,6 +285,13 @@ const Section<Config>& agent_keys() {
                "state", &Config::state, "an absolute path",
                "File that remembers what to give back; empty: one for each network namespace, below `/run`."),
            [](const Config& c) { return path_rule("state", c.state); }),
+       with_rule(text("capabilities", &Config::capabilities, "names of capabilities",
+                      "What the agent keeps of root's rights after its start, and its hook has: names as in "
+                      "capabilities(7), with blanks between. `auto`: what the agent needs."),
+                 [](const Config& c) { return rules::capabilities("capabilities", c.capabilities); }),
+       word("seccomp", &Config::seccomp,
+            "What becomes of a system call that neither agent nor hook should make: the process is killed, "
+            "the kernel logs it, or nobody looks."),
        with_rule(
            text("log_level", &Config::log_level, "a level", "`trace`, `debug`, `info`, `warn` or `error`."),
            log_level_rule)},

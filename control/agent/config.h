@@ -69,6 +69,8 @@ struct Config {
   Decapsulation decapsulation = Decapsulation::kAuto;
   std::uint16_t tc_priority = 10;
   std::string state;  // path of the ledger; "" = one for each network namespace, below /run
+  std::string capabilities = "auto";  // what it keeps after the start: words, config/capabilities.h
+  config::Seccomp seccomp = config::Seccomp::kKill;
   std::string log_level = "info";
   friend bool operator==(const Config&, const Config&) = default;
 };

@@ -3,7 +3,9 @@
 #include "control/config/diff.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <string_view>
 #include <tuple>
 
 #include "control/config/address_port.h"
@@ -233,7 +235,9 @@ std::vector<Action> diff(const Model& from, const Model& to) {
   diff_lists(from, to, all);
   for (const std::string& key : changed_keys(control_keys(), from.control, to.control)) {
     const Key<Control>& row = key_named(control_keys(), key);
-    if (key == "socket" || key == "route_table" || key == "route_protocol")
+    constexpr std::array<std::string_view, 6> kAtTheStart = {"socket", "route_table",  "route_protocol",
+                                                             "user",   "capabilities", "seccomp"};
+    if (std::ranges::find(kAtTheStart, key) != kAtTheStart.end())
       all.push_back(restart("control." + key, row.print(from.control, 0), row.print(to.control, 0)));
     else
       all.push_back(ChangeControl{key, to.control});

@@ -64,6 +64,17 @@ const Section<Control>& control_keys() {
           word("on_stall", &Control::on_stall,
                "What follows: routes are withdrawn and the process ends with 1, or with a core dump, so that "
                "its supervisor starts it afresh; or only the log tells."),
+          with_rule(text("user", &Control::user, "the name of a user",
+                         "Whom the process becomes once packets flow: its user, with the groups of that "
+                         "user. Empty: it stays who started it."),
+                    [](const Control& c) { return rules::one_word("user", c.user); }),
+          with_rule(text("capabilities", &Control::capabilities, "names of capabilities",
+                         "What the process keeps of root's rights then: names as in capabilities(7), with "
+                         "blanks between. `auto`: what this file needs."),
+                    [](const Control& c) { return rules::capabilities("capabilities", c.capabilities); }),
+          word("seccomp", &Control::seccomp,
+               "What becomes of a system call that Sluice never makes: the process is killed, the kernel "
+               "logs it, or nobody looks."),
       },
       {}};
   return table;

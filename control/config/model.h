@@ -25,6 +25,7 @@ inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, k
 
 inline constexpr char kBesideTheSocket[] = "auto";  // Control::state_file
 enum class OnStall : std::uint8_t { kExit, kAbort, kLog };
+enum class Seccomp : std::uint8_t { kKill, kLog, kOff };
 
 struct Control {
   std::string socket = "/run/sluice/sluice.sock";
@@ -43,6 +44,9 @@ struct Control {
   unsigned leave_ms = 0;  // from the withdrawal of all routes to the end of forwarding
   unsigned stall_s = 5;   // a worker that has not turned for so long is stuck; 0 = nobody looks
   OnStall on_stall = OnStall::kExit;
+  std::string user;                   // whom the process becomes after its start; "" = nobody else
+  std::string capabilities = "auto";  // what it keeps then: words, config/capabilities.h
+  Seccomp seccomp = Seccomp::kKill;   // what becomes of system calls that are not on the list
   friend bool operator==(const Control&, const Control&) = default;
 };
 

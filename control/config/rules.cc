@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/config/address_port.h"
+#include "control/config/capabilities.h"
 #include "control/config/key.h"
 #include "control/config/model.h"
 
@@ -107,6 +108,15 @@ std::string command(std::string_view key, const std::vector<std::string>& words)
       return std::string(key) + " has a word of " + std::to_string(word.size()) + " bytes; write at most " +
              std::to_string(kMostBytes);
     if (auto what = plain("a word of " + std::string(key), word, true); !what.empty()) return what;
+  }
+  return {};
+}
+
+std::string capabilities(std::string_view key, const std::string& value) {
+  for (const std::string& word : capability_words(value)) {
+    if (word != kAutomatically && !capability_named(word))
+      return equals(key, value) + ": there is no capability " + quote(word) +
+             R"(; write names as in capabilities(7), as in "auto net_bind_service")";
   }
   return {};
 }

@@ -28,6 +28,8 @@ std::string endpoint(std::string_view key, const std::string& value);
 std::string interface_name(std::string_view key, const std::string& value);
 // A program by its whole path and its arguments, or nothing; bounded, without control characters.
 std::string command(std::string_view key, const std::vector<std::string>& words);
+// Names of capabilities, and "auto", with blanks between; or nothing.
+std::string capabilities(std::string_view key, const std::string& value);
 // An address that one host can have and others can reach: not 0.0.0.0, ::, loopback, multicast, broadcast.
 // `what` begins the sentence.
 std::string host_address(const std::string& what, const IpAddress& address);

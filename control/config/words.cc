@@ -127,6 +127,13 @@ std::span<const Word<OnStall>> words() {
 }
 
 template <>
+std::span<const Word<Seccomp>> words() {
+  static constexpr Word<Seccomp> kWords[] = {
+      {Seccomp::kKill, "kill"}, {Seccomp::kLog, "log"}, {Seccomp::kOff, "off"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<ProbeWay>> words() {
   static constexpr Word<ProbeWay> kWords[] = {{ProbeWay::kDip, "dip"}, {ProbeWay::kVip, "vip"}};
   return kWords;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/confine/users.h"
 #include "dataplane/door/counters.h"
 #include "dataplane/table/group_state.h"
 
@@ -124,7 +125,8 @@ Predecessor::Predecessor(const std::string& path, const config::Model& ours) {
   const Watch::time_point begin = Watch::now();
   if (path.empty()) return;
   try {
-    file_ = StateReader::take(path, Moment::now());
+    const auto user = confine::user_named(ours.control.user);  // it wrote the file, and we start as root
+    file_ = StateReader::take(path, Moment::now(), user ? std::optional(user->uid) : std::nullopt);
     if (!file_) return;
     read_control(ours);
     outcome_.kind = Outcome::Kind::kTaken;

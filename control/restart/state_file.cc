@@ -124,11 +124,12 @@ void StateWriter::finish(const Moment& moment) {
   finished_ = true;
 }
 
-void StateReader::map(const std::string& path, int fd) {
+void StateReader::map(const std::string& path, int fd, std::optional<unsigned> writer) {
   struct stat status {};
   const bool known = ::fstat(fd, &status) == 0;
   if (!known || !S_ISREG(status.st_mode)) refuse(path, "is not a file");
-  if ((status.st_uid != 0 && status.st_uid != ::geteuid()) || (status.st_mode & 022) != 0) {
+  const bool by_us = status.st_uid == 0 || status.st_uid == ::geteuid() || status.st_uid == writer;
+  if (!by_us || (status.st_mode & 022) != 0) {
     refuse(path, "others than this user could have written it");
   }
   bytes_ = static_cast<std::uint64_t>(status.st_size);
@@ -164,7 +165,8 @@ void StateReader::put_back() {
   path_.clear();
 }
 
-std::optional<StateReader> StateReader::take(const std::string& path, const Moment& moment) {
+std::optional<StateReader> StateReader::take(const std::string& path, const Moment& moment,
+                                             std::optional<unsigned> writer) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0 && errno == ENOENT) return {};
   if (fd < 0) refuse_errno(path, "cannot be opened");
@@ -176,7 +178,7 @@ std::optional<StateReader> StateReader::take(const std::string& path, const Mome
     refuse_errno(path, "cannot be renamed, so it could be used twice");
   }
   StateReader reader(path);
-  reader.map(path, fd);
+  reader.map(path, fd, writer);
   reader.judge(path, moment);
   return reader;
 }

@@ -101,7 +101,9 @@ class StateReader {
  public:
   // Opens the file, takes its name away, and judges all but the sections' content. Nothing when there is no
   // file. With the reader the file is gone.
-  static std::optional<StateReader> take(const std::string& path, const Moment& moment);
+  // `writer`: who, besides root and this user, may have written it.
+  static std::optional<StateReader> take(const std::string& path, const Moment& moment,
+                                         std::optional<unsigned> writer = {});
 
   StateReader(StateReader&& other) noexcept;
   StateReader& operator=(StateReader&& other) noexcept;
@@ -117,7 +119,7 @@ class StateReader {
 
  private:
   explicit StateReader(std::string path) : path_(std::move(path)) {}
-  void map(const std::string& path, int fd);
+  void map(const std::string& path, int fd, std::optional<unsigned> writer);
   void judge(const std::string& path, const Moment& moment);
 
   std::string path_;                   // "" = not ours any more

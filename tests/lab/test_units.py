@@ -2,6 +2,9 @@
 # Copyright The Sluice Authors
 """The systemd units against a real kernel: what they allow is enough, and what they run after a kill cleans up."""
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -16,20 +19,44 @@ def lines(program, key):
     return re.findall(rf"^{key}=(.*)$", (ROOT / "scripts" / "systemd" / f"{program}.service.in").read_text(), re.M)
 
 
+def calls_of(program):
+    """SystemCallFilter= in order: what is allowed, then what is taken away again."""
+
+    def expand(names):
+        calls = set()
+        for name in names:
+            listed = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True).stdout
+            inside = {line.strip() for line in listed.splitlines()[1:] if "#" not in line and line.strip()}
+            calls |= expand(sorted(n for n in inside if n[0] == "@")) | {n for n in inside if n[0] != "@"}
+        return calls
+
+    calls = expand(["@default"])
+    for words in (line.split() for line in lines(program, "SystemCallFilter")):
+        taken = words[0].startswith("~")
+        words[0] = words[0].removeprefix("~")
+        named = expand([w for w in words if w[0] == "@"]) | {w for w in words if w[0] != "@"}
+        calls = calls - named if taken else calls | named
+    return calls
+
+
 @pytest.fixture
-def confined(lab, monkeypatch):
-    """What the lab starts has no capability but those of its unit, and no way to others."""
+def confined(lab, monkeypatch, tmp_path):
+    """What the lab starts has the capabilities and the system calls of its unit, no way to others, and no memory that is
+    writable and executable."""
     start = process.start
 
     def start_confined(namespace, program, argv, log):
         names = [word.lower().removeprefix("cap_") for line in lines(program, "CapabilityBoundingSet") for word in line.split()]
         bounds = ",".join(["-all", *(f"+{name}" for name in names)])
-        return start(namespace, program, ["setpriv", "--bounding-set", bounds, "--no-new-privs", *argv], log)
+        calls = tmp_path / f"{program}.calls"
+        calls.write_text("\n".join(sorted(calls_of(program))))
+        confine = [sys.executable, str(Path(__file__).parent / "confined.py"), str(calls)]
+        return start(namespace, program, ["setpriv", "--bounding-set", bounds, "--no-new-privs", *confine, *argv], log)
 
     monkeypatch.setattr(process, "start", start_confined)
 
 
-def test_the_capabilities_of_the_units_are_enough(lab, confined):
+def test_what_the_units_allow_is_enough(lab, confined):
     for host, program in (("mux1", "sluiced"), ("dip1", "sluice-agent")):
         lab.stop(host, program)
         lab.start(host, program)

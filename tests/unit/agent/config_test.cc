@@ -46,7 +46,7 @@ TEST(AgentConfig, EveryKeyIsRead) {
     interface = [ "eth0", "eth1.100" ]; listen = "[2001:db8::11]:9110"; magic = "open sesame"; gue_port = 0;
     clamp_mss = false; mtu_overhead = 20; advertised_mtu = 1400; drain_hook = [ "/usr/bin/on-drain", "now" ];
     drain_hook_timeout_s = 3; muxes = [ "10.0.0.0/24", "2001:db8::10" ]; leave_s = 30;
-    decapsulation = "compatible"; tc_priority = 77; state = "/run/a.json"; log_level = "debug";
+    decapsulation = "compatible"; tc_priority = 77; state = "/run/a.json"; capabilities = "auto kill"; seccomp = "log"; log_level = "debug";
     health = { url = "http://[::1]:8080/ok?now"; expect = "fine"; interval_ms = 500; timeout_ms = 200; failures = 2; };
     vips = ( { address = "203.0.113.10"; protocol = "tcp"; port = 80; dip_port = 8080; },
              { address = "203.0.113.10"; protocol = "udp"; port = 53; dip_port = 53; },
@@ -68,6 +68,8 @@ TEST(AgentConfig, EveryKeyIsRead) {
   expected.decapsulation = Decapsulation::kCompatible;
   expected.tc_priority = 77;
   expected.state = "/run/a.json";
+  expected.capabilities = "auto kill";
+  expected.seccomp = config::Seccomp::kLog;
   expected.log_level = "debug";
   expected.health =
       HealthCheck{{{*parse_address("::1"), 8080}, "[::1]:8080", "/ok?now"}, "fine", 500, 200, 2};

@@ -182,6 +182,17 @@ const Case kControl[] = {
      with_control("state_file = \"state\";"),
      {"f:3: state_file = \"state\" is not the path of a file; write one that begins with / and ends with a "
       "name, \"auto\", or \"\""}},
+    {"a capability that the kernel does not know",
+     with_control("capabilities = \"auto net_adm\";"),
+     {"f:3: capabilities = \"auto net_adm\": there is no capability \"net_adm\"; write names as in "
+      "capabilities(7), as "
+      "in \"auto net_bind_service\""}},
+    {"a user of two words",
+     with_control("user = \"load balancer\";"),
+     {"f:3: user = \"load balancer\" holds a blank; remove it"}},
+    {"an unknown answer to a system call",
+     with_control("seccomp = \"on\";"),
+     {"f:3: seccomp = \"on\" is unknown; write one of: kill, log, off"}},
     {"an unknown log level",
      with_control("log_level = \"loud\";"),
      {"f:3: log_level = \"loud\" is unknown; write one of: trace, debug, info, warn, error"}},

@@ -66,6 +66,9 @@ TEST(Diff, AppliedToTheOneGivesTheOther) {
     ASSERT_EQ(canonical(after).services, canonical(to).services) << "seed " << seed;
     Control control = to.control;
     control.socket = from.control.socket;
+    control.user = from.control.user;
+    control.capabilities = from.control.capabilities;
+    control.seccomp = from.control.seccomp;
     control.route_table = from.control.route_table;
     control.route_protocol = from.control.route_protocol;
     ASSERT_EQ(after.control, control) << "seed " << seed;

@@ -45,9 +45,10 @@ TEST(Parse, WhatIsNotGivenHasItsDefault) {
 TEST(Parse, EveryKeyReachesItsField) {
   const Model model = parsed(
       "control: { socket = \"/run/s\"; socket_group = \"g\"; socket_mode = \"0600\"; admin_group = \"a\";\n"
-      "  metrics = \"[::1]:9107\"; state_file = \"/run/x\"; log_level = \"debug\"; route_table = 7; route_protocol = 8; leave_ms = 9; "
+      "  metrics = \"[::1]:9107\"; state_file = \"/run/x\"; log_level = \"debug\"; route_table = 7; "
+      "route_protocol = 8; leave_ms = 9; "
       "stall_s = "
-      "10; on_stall = \"abort\"; };\n"
+      "10; on_stall = \"abort\"; user = \"nobody\"; capabilities = \"auto cap_kill\"; seccomp = \"log\"; };\n"
       "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096; flows = "
       "4096;\n"
       "  hash_key = \"" +
@@ -77,8 +78,22 @@ TEST(Parse, EveryKeyReachesItsField) {
       "  elephant = { bytes_per_s = 3000000000L; packets_per_s = 0; };\n"
       "  load = { lowest_percent = 50; highest_percent = 200; interval_s = 7; group_difference_percent = 8; "
       "group_interval_s = 9; group_least_dips = 1; }; } );\n");
-  EXPECT_EQ(model.control,
-            (Control{"/run/s", "g", 0600, "a", "[::1]:9107", "/run/x", "debug", {}, 7, 8, 9, 10, OnStall::kAbort}));
+  EXPECT_EQ(model.control, (Control{"/run/s",
+                                    "g",
+                                    0600,
+                                    "a",
+                                    "[::1]:9107",
+                                    "/run/x",
+                                    "debug",
+                                    {},
+                                    7,
+                                    8,
+                                    9,
+                                    10,
+                                    OnStall::kAbort,
+                                    "nobody",
+                                    "auto cap_kill",
+                                    Seccomp::kLog}));
   const Dataplane& dataplane = model.dataplane;
   EXPECT_EQ(dataplane.eal, (std::vector<std::string>{"-m", "512"}));
   EXPECT_EQ(dataplane.idle, Idle::kBusy);
