@@ -213,7 +213,7 @@ void Machine::stop() {
   for (const auto& worker : workers_) worker->drain();
   const auto quiet = [this] {
     return std::ranges::all_of(workers_, [](const auto& worker) { return worker->dry(); }) &&
-           std::ranges::all_of(handed_, [](const auto& ring) { return !ring || ring->waiting() == 0; });
+           at_rest(handed_);
   };
   while (!quiet()) std::this_thread::sleep_for(kAnswerPoll);
   for (const auto& worker : workers_) worker->leave();

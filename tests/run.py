@@ -19,21 +19,16 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import sanitizing  # noqa: E402
 from fuzz import fuzzing  # noqa: E402
 from lablib import hugepages  # noqa: E402
 
 RELEASE = Path(os.environ.get("SLUICE_BUILD", ROOT / "build"))
 DEBUG = Path(os.environ.get("SLUICE_BUILD_DEBUG", ROOT / "build-debug"))
+TSAN = Path(os.environ.get("SLUICE_BUILD_TSAN", ROOT / "build-tsan"))
 FUZZ = Path(os.environ.get("SLUICE_BUILD_FUZZ", ROOT / "build-fuzz"))
 PYTHON = "/usr/bin/python3"  # Debian's, to which scapy and pytest belong
 HUGEPAGES = 512  # for the offline tests; the lab takes its own
-
-SANITIZERS = {
-    # DPDK's EAL never frees what it set up for the life of the process: only our own leaks count.
-    "ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1",
-    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0",
-    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-}
 
 
 class Tally:
@@ -81,12 +76,6 @@ def build_release():
     build(RELEASE)
 
 
-def build_debug():
-    # At -O1 the million-frame tests take a quarter of the time that they take at -O0, and stacks still read well.
-    sanitizers = ["-Db_sanitize=address,undefined", "-Db_lto=false"]
-    build(DEBUG, "-Dbuildtype=debug", "-Doptimization=1", *sanitizers, "-Dtests=true")
-
-
 # --- counting -------------------------------------------------------------------------------------------------------
 
 
@@ -102,11 +91,12 @@ def count_cases(file):
     return passed, failures
 
 
-def meson_tests(part, directory, environment):
+def meson_tests(directory, environment, names=()):
     """Runs `meson test`; each gtest case counts, and a program that dies before it reports counts as one failure."""
     with tempfile.TemporaryDirectory() as reports:
         step(
-            ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "4"],
+            ["meson", "test", "-C", directory, "--no-rebuild", "--print-errorlogs", "--timeout-multiplier", "4",
+             *sanitizing.in_meson(), *names],
             GTEST_OUTPUT=f"xml:{reports}/", **environment,
         )
         passed, failures, reported = 0, [], set()
@@ -151,8 +141,13 @@ def part_checks():
 
 
 def part_unit():
-    build_debug()
-    return meson_tests("unit", DEBUG, SANITIZERS)
+    build(DEBUG, *sanitizing.ADDRESS)
+    return meson_tests(DEBUG, sanitizing.ADDRESS_RUN)
+
+
+def part_tsan():
+    build(TSAN, *sanitizing.THREAD, targets=sanitizing.THREADED.values(), **sanitizing.CLANG)
+    return meson_tests(TSAN, sanitizing.THREAD_RUN, sanitizing.THREADED)
 
 
 def part_offline():
@@ -166,24 +161,26 @@ def part_lab():
 
 
 def part_fuzz():
-    build(FUZZ, *fuzzing.SETUP, targets=["fuzz"], **fuzzing.COMPILER)
-    return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, SANITIZERS, SETTINGS.fuzz_target)
+    build(FUZZ, *fuzzing.SETUP, targets=["fuzz"], **sanitizing.CLANG)
+    return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, sanitizing.ADDRESS_RUN, SETTINGS.fuzz_target)
 
 
 PARTS = {
     "checks": (part_checks, "the rules of the house: include layers, licence heads"),
-    "unit": (part_unit, "GoogleTest under ASan and UBSan"),
+    "unit": (part_unit, "all unit tests, under the address and undefined-behaviour sanitizers"),
+    "tsan": (part_tsan, "the programs with threads, under the thread sanitizer"),
     "offline": (part_offline, "captures through sluiced"),
     "fuzz": (part_fuzz, "libFuzzer on all that comes from outside"),
     "lab": (part_lab, "whole systems with real kernels"),
 }
+OTHER_NAMES = {"unit": ["--asan"]}
 SETTINGS = argparse.Namespace()  # what was given besides parts
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     for name, (_, text) in PARTS.items():
-        parser.add_argument(f"--{name}", action="store_true", help=text)
+        parser.add_argument(*OTHER_NAMES.get(name, []), f"--{name}", dest=name, action="store_true", help=text)
     parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="how long each target is fuzzed (60)")
     parser.add_argument("--fuzz-target", action="append", default=[], choices=list(fuzzing.TARGETS), help="only this one")
     parser.parse_args(namespace=SETTINGS)

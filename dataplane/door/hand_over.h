@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "dataplane/wire/flow_key.h"
 
@@ -48,14 +49,14 @@ class HandOverRing {
   unsigned put(rte_mbuf** packets, unsigned count) {
     const unsigned taken =
         rte_ring_sp_enqueue_burst(ring_, reinterpret_cast<void**>(packets), count, nullptr);
-    sent_ += taken;
+    sent_.store(sent_.load(std::memory_order_relaxed) + taken, std::memory_order_release);
     return taken;
   }
   // Tier-1 worker: how many would be taken now.
   [[nodiscard]] unsigned room() const { return rte_ring_free_count(ring_); }
-  // Tier-1 worker: the number of packets put in so far.
-  [[nodiscard]] std::uint64_t sent() const { return sent_; }
-  // Tier-1 worker: of these, how many have left Sluice.
+  // Any thread: the number of packets put in so far.
+  [[nodiscard]] std::uint64_t sent() const { return sent_.load(std::memory_order_acquire); }
+  // Any thread: of these, how many have left Sluice.
   [[nodiscard]] std::uint64_t done() const { return done_.load(std::memory_order_acquire); }
 
   // Tier-2 worker.
@@ -70,8 +71,23 @@ class HandOverRing {
 
  private:
   rte_ring* ring_;
-  alignas(64) std::uint64_t sent_ = 0;              // tier 1's
+  alignas(64) std::atomic<std::uint64_t> sent_{0};  // tier 1 writes
   alignas(64) std::atomic<std::uint64_t> done_{0};  // tier 2 writes, tier 1 reads
 };
+
+// Control thread: no packet is in any of these rings (pointers, some null), nor in the hands of a worker that
+// took it from one and may put it into another. For the end of all: nothing else puts packets in any more.
+template <typename Rings>
+bool at_rest(const Rings& rings) {
+  std::vector<std::uint64_t> done;
+  for (const auto& ring : rings) done.push_back(ring ? ring->done() : 0);
+  // Read later: what was taken and not yet let go of shows as sent and not done, whoever has it meanwhile.
+  std::size_t i = 0;
+  for (const auto& ring : rings) {
+    if (ring && ring->sent() != done[i]) return false;
+    ++i;
+  }
+  return true;
+}
 
 }  // namespace sluice

@@ -17,6 +17,8 @@ Publisher::Publisher(std::unique_ptr<const Snapshot> first, unsigned readers)
   const std::size_t aligned = (bytes + RTE_CACHE_LINE_SIZE - 1) / RTE_CACHE_LINE_SIZE * RTE_CACHE_LINE_SIZE;
   qsbr_.reset(static_cast<std::byte*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, aligned)));
   if (!qsbr_ || rte_rcu_qsbr_init(qsbr(), readers) != 0) throw std::bad_alloc();
+  // Once for all: a reader that sleeps is offline, and its way there and back is a store.
+  for (unsigned reader = 0; reader < readers; ++reader) rte_rcu_qsbr_thread_register(qsbr(), reader);
 }
 
 Publisher::~Publisher() = default;
@@ -49,13 +51,11 @@ std::vector<unsigned> Publisher::late_readers() const {
 }
 
 void Publisher::online(unsigned reader) {
-  rte_rcu_qsbr_thread_register(qsbr(), reader);
   rte_rcu_qsbr_thread_online(qsbr(), reader);
 }
 
 void Publisher::offline(unsigned reader) {
   rte_rcu_qsbr_thread_offline(qsbr(), reader);
-  rte_rcu_qsbr_thread_unregister(qsbr(), reader);
 }
 
 }  // namespace sluice

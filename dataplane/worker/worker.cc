@@ -320,7 +320,10 @@ void Worker::show_tables() noexcept {
 
 // Has everything that came in been received? A live port may never run dry, so its time is limited.
 void Worker::see_if_dry(unsigned found) noexcept {
-  if (stop_tsc_ == 0) stop_tsc_ = now_tsc_;
+  if (stop_tsc_ == 0) {
+    stop_tsc_ = now_tsc_;  // what has come in before it is received in a turn that begins now
+    return;
+  }
   const bool file = std::ranges::any_of(settings_.receive, &RxQueue::reads_file);
   const std::uint64_t limit_tsc = rte_get_tsc_hz() / 1000 * kDrainLimitMs;
   if ((found == 0 && !held_back_) || (!file && now_tsc_ - stop_tsc_ > limit_tsc))

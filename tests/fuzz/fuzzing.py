@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import sanitizing
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-SETUP = ["-Dbuildtype=debug", "-Doptimization=1", "-Db_sanitize=address,undefined", "-Db_lto=false",
-         "-Db_lundef=false", "-Dtests=true", "-Dfuzz=true"]
-COMPILER = {"CXX": "clang++", "CC": "clang"}
+# Leaks and undefined behaviour end an input too.
+SETUP = [*sanitizing.ADDRESS, "-Db_lundef=false", "-Dfuzz=true"]
 
 # Longest input in bytes. What takes longer than kTooLong for one input is a finding.
 TARGETS = {
@@ -65,7 +65,7 @@ class Fuzzing:
 
     def make_seeds(self):
         seeds = self.build / "seeds" / "frames"
-        subprocess.run([self.program("seeds"), seeds], check=True, env=self.environment)
+        subprocess.run([*sanitizing.in_front(), self.program("seeds"), seeds], check=True, env=self.environment)
 
     def corpora(self, target):
         """Where new inputs go, and where inputs come from."""
@@ -80,7 +80,7 @@ class Fuzzing:
         before = set(artifacts.glob(f"{target}-*"))
         dictionary = HERE / "dictionaries" / target
         argv = [
-            self.program(target), f"-max_total_time={seconds}", f"-timeout={TOO_LONG_S}",
+            *sanitizing.in_front(), self.program(target), f"-max_total_time={seconds}", f"-timeout={TOO_LONG_S}",
             f"-rss_limit_mb={MOST_MEMORY_MB}", f"-max_len={TARGETS[target]}", f"-artifact_prefix={artifacts}/{target}-",
             *([f"-dict={dictionary}"] if dictionary.exists() else []), *self.corpora(target),
         ]

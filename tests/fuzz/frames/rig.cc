@@ -353,7 +353,8 @@ void Rig::ask(std::uint8_t what, std::span<const std::uint8_t> about) {
     }
     case 1: {
       if (tables.empty()) return;
-      FlowPage page{.state = tables[about.empty() ? 0 : about[0] % tables.size()].state};
+      FlowPage page;
+      page.state = tables[about.empty() ? 0 : about[0] % tables.size()].state;
       page.budget = 16;
       page.flush = (what & 4) != 0;
       page.rows.reserve(page.budget);
