@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "tests/packet"))  # one_thread
 
 from healthtools import health  # noqa: E402, F401 (a fixture)
 from lablib import process  # noqa: E402
