@@ -17,6 +17,7 @@
 #include <stdexcept>
 
 #include "control/agent/confinement.h"
+#include "control/agent/link_peers.h"
 #include "control/agent/status.h"
 #include "control/agent/sysctl.h"
 #include "control/config/words.h"
@@ -227,9 +228,14 @@ HttpResponse Agent::answer(const HttpRequest& request) {
 HttpResponse Agent::order(const HttpRequest& request) {
   if (!request.post) return sentence(405, "Orders are sent by POST.");
   const auto known = [&](const Prefix& muxes) { return muxes.contains(request.peer); };
-  if (std::ranges::none_of(config_.muxes, known))
-    return sentence(403,
-                    to_string(request.peer) + " is no MUX of this server; its address belongs in `muxes`");
+  const bool near = config_.muxes_on_link && on_link(config_.interfaces, request.peer);
+  if (!near && std::ranges::none_of(config_.muxes, known)) {
+    Config better = config_;
+    better.muxes.push_back(Prefix::host(request.peer));
+    return sentence(403, to_string(request.peer) +
+                             " is no MUX of this server; if it is, write into the agent's file: muxes = " +
+                             print_muxes(better) + ";");
+  }
   std::string error;
   const auto order = read_drain(request.body, config_, error);
   if (!order) return sentence(400, error);

@@ -228,6 +228,26 @@ Key<Config> drain_hook() {
   return key;
 }
 
+constexpr std::string_view kLink = "link";
+
+Key<Config> muxes() {
+  Key<Config> key = parsed_list("muxes", &Config::muxes, form::kVip,
+                                "Who may tell of drains (`POST /drain`, `/undrain`): addresses and prefixes "
+                                "of MUXes; `link` is whoever is "
+                                "on a subnet of `interface`, with no router between. An empty list: nobody.");
+  const auto read = key.read;
+  key.read = [read](Report& report, const Node& node, Config& out) {
+    Node prefixes = node;
+    const auto is_link = [](const Node& word) {
+      return word.kind == Node::Kind::kText && word.text == kLink;
+    };
+    out.muxes_on_link = std::erase_if(prefixes.children, is_link) != 0;
+    read(report, prefixes, out);
+  };
+  key.print = [](const Config& c, unsigned) { return print_muxes(c); };
+  return key;
+}
+
 std::string path_rule(const char* key, const std::string& value) {
   if (value.empty() || value.front() == '/') return rules::plain(key, value, true);
   return std::string(key) + " = " + quote(value) + " is no whole path; begin it with /";
@@ -264,12 +284,7 @@ const Section<Config>& agent_keys() {
                         "The largest inner packet that clients should send; 0: the interface's MTU less "
                         "`mtu_overhead`."),
                  advertised_mtu_rule),
-       health(),
-       parsed_list(
-           "muxes", &Config::muxes, form::kVip,
-           "Who may tell of drains (`POST /drain`, `/undrain`): addresses and prefixes of MUXes. Empty: "
-           "nobody."),
-       drain_hook(),
+       health(), muxes(), drain_hook(),
        number("drain_hook_timeout_s", &Config::drain_hook_timeout_s, 1, 600,
               "A run of the hook that takes longer is killed."),
        number(
@@ -350,6 +365,12 @@ Parsed read_config_text(std::string_view text, const std::string& name) {
   Source source;
   auto problem = gather_text(text, name, source);
   return read(source, std::move(problem));
+}
+
+std::string print_muxes(const Config& config) {
+  std::string list = config.muxes_on_link ? " \"link\"" : "";
+  for (const Prefix& prefix : config.muxes) list += (list.empty() ? " " : ", ") + quote(to_string(prefix));
+  return '[' + list + (list.empty() ? "]" : " ]");
 }
 
 std::string config_reference() {

@@ -64,7 +64,8 @@ struct Config {
   std::optional<HealthCheck> health;
   std::vector<std::string> drain_hook;  // program and its arguments; one more is the event. Empty: none
   unsigned drain_hook_timeout_s = 10;
-  std::vector<Prefix> muxes;  // who may POST /drain and /undrain; empty: nobody
+  std::vector<Prefix> muxes;  // who may POST /drain and /undrain
+  bool muxes_on_link = true;  // whoever is on a link of `interfaces` may as well
   unsigned leave_s = 0;       // how long SIGTERM waits for connections to end
   Decapsulation decapsulation = Decapsulation::kAuto;
   std::uint16_t tc_priority = 10;
@@ -83,6 +84,9 @@ struct Parsed {
 Parsed read_config(const std::string& path);
 // The same of a text; `name` stands for the file in errors.
 Parsed read_config_text(std::string_view text, const std::string& name);
+
+// The value of the key `muxes`, as it would be written.
+std::string print_muxes(const Config& config);
 
 // The keys as Markdown tables, for docs/agent.md.
 std::string config_reference();

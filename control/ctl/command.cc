@@ -102,6 +102,10 @@ void add_services(std::vector<Command>& list) {
                {"flow", "none"}),
         option("--hash-fields", "WORD", "hash_fields", Kind::kText, "what the choice looks at",
                {"5-tuple", "3-tuple", "source"}),
+        option("--flow-key", "WORD", "flow_key", Kind::kText, "what tells flows apart",
+               {"5-tuple", "3-tuple", "source"}),
+        option("--flow-start", "WORD", "flow_start", Kind::kText, "which packets open a flow",
+               {"handshake", "gtp-c", "radius", "dhcp"}),
         option("--scheduler", "WORD", "scheduler", Kind::kText, "how a new flow finds its server",
                {"hash", "round-robin", "random", "weighted-round-robin", "weighted-random", "least-flows",
                 "least-load"}),
@@ -168,7 +172,8 @@ void add_flows(std::vector<Command>& list) {
                   "Transitions under way: flows still on the old map, seconds left.",
                   "transition.list",
                   {Form::kTable,
-                   {"service", "slots_moved", "flows_old", "flows_pinned", "remaining_s"},
+                   {"service", "slots_moved", "slots_given_up", "flows_old", "flows_in_old_groups",
+                    "flows_pinned", "leaving", "remaining_s"},
                    "no transition under way"}});
   list.push_back({"transition",
                   "finish",
@@ -246,7 +251,9 @@ void add_machine(std::vector<Command>& list) {
                   {},
                   "Servers' health: state, since when, and why.",
                   "health.list",
-                  {Form::kTable, {"service", "address", "state", "since_s", "why"}, "no health checks"}});
+                  {Form::kTable,
+                   {"service", "address", "state", "since_s", "cpu_busy_percent", "why"},
+                   "no health checks"}});
   list.push_back({"health",
                   "check",
                   {service(), dip("the server")},

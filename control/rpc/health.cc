@@ -56,7 +56,11 @@ json row_of(const health::Row& row) {
               {"state", row.state},     {"since_s", static_cast<double>(row.since.count()) / 1000.0},
               {"healthy", row.healthy}, {"why", row.why},
               {"probe", row.probe},     {"last", results(row.last)}};
-  if (row.report) out["report"] = report_of(*row.report);
+  if (!row.report) return out;
+  out["report"] = report_of(*row.report);
+  const auto& report = *row.report;
+  if (const auto busy = report.cpu_busy_10s_percent ? report.cpu_busy_10s_percent : report.cpu_busy_percent)
+    out["cpu_busy_percent"] = *busy;
   return out;
 }
 

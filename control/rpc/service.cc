@@ -84,6 +84,8 @@ json service_row(const Appliance& appliance, const config::Service& service) {
 json service_details(const Appliance& appliance, const config::Service& service) {
   json row = service_row(appliance, service);
   row["hash_fields"] = config::to_word(service.hash_fields);
+  row["flow_key"] = config::to_word(service.flow_key);
+  row["flow_start"] = config::to_word(service.flow_start);
   row["scheduler"] = config::to_word(service.scheduler);
   row["encapsulation"] = config::to_word(service.encapsulation);
   row["outer_source"] = config::to_word(service.outer_source);
@@ -169,6 +171,8 @@ void add_service(Router& router, Appliance& appliance) {
                       {.name = "groups", .type = Type::kArray, .help = "objects {name, dips}"},
                       {.name = "stickiness", .help = "flow or none"},
                       {.name = "hash_fields", .help = "5-tuple, 3-tuple or source"},
+                      {.name = "flow_key", .help = "5-tuple, 3-tuple or source"},
+                      {.name = "flow_start", .help = "handshake, gtp-c, radius or dhcp"},
                       {.name = "scheduler", .help = "how a new flow finds its DIP"},
                       {.name = "encapsulation", .help = "ipip or gue"},
                       {.name = "outer_source", .help = "mux, client or prefix"},

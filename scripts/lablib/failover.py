@@ -5,6 +5,7 @@
 Each row does one thing to the lab under 200 downloads and a stream of short requests, waits until somebody has noticed,
 counts what broke, and mends it. A download is broken when it was reset, or gets no more bytes though the row is over."""
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 
@@ -16,10 +17,16 @@ SHAPE = Shape(muxes=2, dips=4, routing="bird")
 COUNT, RATE = 200, 30_000  # downloads, bytes a second each
 INTERVAL_MS, FAILURES = 300, 3
 SERVER_LIMIT_S = FAILURES * INTERVAL_MS / 1000 + 0.5
-MUX_LIMIT_S = 1.0  # BFD: five packets of 100 ms
+MUX_LIMIT_S = 1.0  # BFD: five packets of 100 ms; the pool: adverts of 100 ms, see docs/pool.md
 SETTLE_S = 12  # for downloads to go on by a new way: the last one's retransmission timer has doubled a few times
 HEALTH = f"interval_ms = {INTERVAL_MS}; timeout_ms = {INTERVAL_MS - 50}; failures = {FAILURES}; successes = 2;"
 MUXES = ("mux1", "mux2")
+IIP = "10.0.0.100"
+POOL = f"""
+iips: ( {{ address = "{IIP}"; home = "mux1"; }} );
+pool: {{ name = "lab"; secret = "none that anybody must keep"; advert_ms = 100;
+  members: ( {{ name = "mux1"; address = "10.0.0.11"; }}, {{ name = "mux2"; address = "10.0.0.12"; }} ); }};
+"""
 TOLD = Service("told-by-agents", "203.0.113.20", "tcp", 80)  # watched through the agents alone
 
 
@@ -52,14 +59,16 @@ class Row:
 
 
 def prepare(lab):
-    """Short probes on both MUXes: HTTP for the VIP of the downloads; a second VIP goes by what the agents say."""
+    """Short probes on both MUXes: HTTP for the VIP of the downloads; a second VIP goes by what the agents say. Both are a pool."""
     for mux in MUXES:
         text = lab.sluiced_conf(mux, (*SERVICES, TOLD))
         for service, kind in (("web", "http"), (TOLD.name, "agent")):
             mark = f'name = "{service}";'
             text = text.replace(mark, f'{mark} health = {{ type = "{kind}"; {HEALTH} }};', 1)
-        (lab.directory(mux) / "sluiced.conf").write_text(text)
-        lab.ask("config", "reload", mux=mux)
+        (lab.directory(mux) / "sluiced.conf").write_text(text + POOL)
+        lab.stop(mux, "sluiced")
+    for mux in MUXES:
+        lab.start(mux, "sluiced")
     # A router that lost its link asks for its neighbours' addresses once a second; most are quicker.
     lab.host("router").sysctl({f"net.ipv{v}.neigh.muxes.retrans_time_ms": 100 for v in (4, 6)})
     wait(lambda: all_well(lab), "all servers up and two next hops", 30)
@@ -145,6 +154,29 @@ def bird_killed(lab):
         routing.start_router(lab)
 
 
+@contextlib.contextmanager
+def by_the_iip(lab):
+    """The router has one static route to the VIP, by the IIP, and mux1 holds it."""
+    router = lab.host("router")
+    router.ip(f"route add {VIP4} via {IIP} dev muxes metric 1")
+    try:
+        wait(lambda: mux1_holds_the_iip(lab), "mux1 holds the IIP", 30)
+        router.run(["ping", "-c", "1", "-W", "2", IIP])
+        wait(next_hops_are(lab, "mux1"), "the router sends to mux1", 10)
+        yield
+    finally:
+        router.ip(f"route del {VIP4} via {IIP} dev muxes metric 1")
+
+
+def mux1_holds_the_iip(lab):
+    roles = [{row["name"]: row["role"] for row in lab.ask("mux", "list", mux=mux)} for mux in MUXES]
+    if roles[0] != roles[1]:
+        return False
+    if roles[0]["mux2"] == "active" and roles[0]["mux1"] == "spare":
+        lab.host("mux2").run([*lab.ctl("mux2"), "mux", "handover"], check=False)  # too early is refused: tried again
+    return roles[0] == {"mux1": "active", "mux2": "spare"}
+
+
 @dataclass
 class Failure:
     what: str
@@ -155,6 +187,7 @@ class Failure:
     breaks: tuple = ()  # servers whose downloads may break
     lasts_s: float = 0.0  # how long it stays so after somebody noticed
     settles_s: float = 0.0  # for so long all must have been well before the next row
+    way: object = contextlib.nullcontext  # lab -> the way that downloads take from the beginning of the row
 
 
 def server(name, what, act):
@@ -167,6 +200,10 @@ def both(name):
 
 def mux(what, act):
     return Failure(f"MUX mux1 {what}", act, "BFD", lambda lab: next_hops_are(lab, "mux2"), MUX_LIMIT_S)
+
+
+def holder(what, act):
+    return Failure(f"MUX with the IIP {what}", act, "pool", lambda lab: next_hops_are(lab, "mux2"), MUX_LIMIT_S, way=by_the_iip)
 
 
 FAILURES_IN_TURN = (
@@ -187,6 +224,9 @@ FAILURES_IN_TURN = (
     mux("unplugged", lambda lab: unplugged(lab, "mux1")),
     mux("frozen", lambda lab: frozen(lab, ("mux1", "sluiced"))),
     mux("killed", lambda lab: killed(lab, ("mux1", "sluiced"))),
+    holder("killed", lambda lab: killed(lab, ("mux1", "sluiced"))),
+    holder("frozen", lambda lab: frozen(lab, ("mux1", "sluiced"))),
+    holder("unplugged", lambda lab: unplugged(lab, "mux1")),
     Failure(
         "router's link to all MUXes unplugged", lambda lab: unplugged(lab, *MUXES), "BFD",
         lambda lab: next_hops_are(lab), MUX_LIMIT_S,
@@ -224,6 +264,11 @@ def broken_downloads(downloads, may_break):
             return broken
 
 
+def slowness():
+    """1 on a machine that has time; more where everything else waits for a cpu too."""
+    return max(1.0, os.getloadavg()[0] / os.cpu_count())
+
+
 def suffer(lab, failure, downloads):
     before, seconds = resent_segments(lab), None
     with steady(lab, VIP4, connections=10, pause=0.05, timeout=2) as requests:
@@ -240,7 +285,7 @@ def suffer(lab, failure, downloads):
         if broken is None:
             broken = broken_downloads(downloads, failure.breaks)
     row = Row(
-        failure.what, failure.noticed_by, seconds, failure.limit_s, broken, failure.breaks,
+        failure.what, failure.noticed_by, seconds, failure.limit_s and failure.limit_s * slowness(), broken, failure.breaks,
         sum(requests["answers"].values()) + requests["failed"], requests["failed"], resent_segments(lab) - before,
     )
     return row.judge()
@@ -269,7 +314,7 @@ def mend(lab, settles_s):
 def rows(lab, failures=FAILURES_IN_TURN):
     """Yields a Row for each failure, each with downloads of its own."""
     for failure in failures:
-        with Downloads(lab, count=COUNT, rate=RATE) as downloads:
+        with failure.way(lab), Downloads(lab, count=COUNT, rate=RATE) as downloads:
             downloads.wait_until_all_run()
             row = suffer(lab, failure, downloads)
         mend(lab, failure.settles_s)

@@ -121,16 +121,24 @@ def show(lab, name, *words):
     return lab.host(name).run(argv).stdout
 
 
+def behind(lab, gateway):
+    """The name of the MUX that a gateway's frames go to: by its own address, or, of an IIP, as the router's neighbours say."""
+    for mux in lab.shape.hosts("mux"):
+        if gateway in (mux.v4, mux.v6):
+            return mux.name
+    (entry,) = lab.host("router").ip_json("neigh", "show", gateway, "dev", "muxes") or [{}]
+    return next((mux.name for mux in lab.shape.hosts("mux") if mux.mac == entry.get("lladdr")), None)
+
+
 def next_hops(lab, vip):
     """The names of the MUXes to which the router's kernel sends this VIP."""
     family = "-6" if ":" in vip else "-4"
     rows = [row for row in lab.host("router").ip_json(family, "route", "show", "match", vip) if row["dst"] != "default"]
-    muxes = {address: mux.name for mux in lab.shape.hosts("mux") for address in (mux.v4, mux.v6)}
     if not rows:
         return set()
     longest = max(rows, key=lambda row: int((row["dst"] + "/128").split("/")[1]))
     hops = longest.get("nexthops") or [longest]
-    return {muxes[hop["gateway"]] for hop in hops if "dead" not in hop.get("flags", [])}
+    return {behind(lab, hop["gateway"]) for hop in hops if "dead" not in hop.get("flags", [])} - {None}
 
 
 def watched(lab):

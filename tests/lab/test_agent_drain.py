@@ -31,9 +31,9 @@ def told(net):
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def start(net, **settings):
+def start(net, muxes='[ "10.0.0.0/24" ]', **settings):
     net.start([f'{{ address = "{VIP4}"; protocol = "tcp"; port = 80; dip_port = 8080; }}'],
-              muxes='[ "10.0.0.0/24" ]', **settings)
+              muxes=muxes, **settings)
 
 
 def post(net, path, order, host=None):
@@ -99,8 +99,22 @@ def test_an_order_that_is_none_is_refused_with_a_sentence(net, order, status, wh
 def test_only_muxes_give_orders(net):
     start(net, drain_hook=f'"{hook(net)}"')
     status, answer = post(net, "/drain", ORDER, host=net.client)
-    assert status == 403 and answer == "10.9.0.2 is no MUX of this server; its address belongs in `muxes`"
+    assert status == 403
+    assert answer == (
+        "10.9.0.2 is no MUX of this server; if it is, write into the agent's file: "
+        'muxes = [ "10.0.0.0/24", "10.9.0.2" ];'
+    )
     assert told(net) == []
+
+
+def test_without_more_only_who_is_on_the_servers_link_gives_orders(net):
+    start(net, muxes='[ "link" ]', drain_hook=f'"{hook(net)}"')
+    status, answer = post(net, "/drain", ORDER)
+    assert status == 403 and answer.endswith('muxes = [ "link", "10.0.0.10" ];'), "a router stands between"
+    assert post(net, "/drain", ORDER, host=net.dip)[0] == 403, "the server's own users are no MUX"
+    assert told(net) == []
+    assert post(net, "/drain", ORDER, host=net.router)[0] == 200
+    wait_until(lambda: told(net) == [f"draining {VIP4} tcp 80 8080"], "the hook to run")
 
 
 def test_a_hook_that_hangs_is_killed(net):

@@ -2,6 +2,7 @@
 # Copyright The Sluice Authors
 """Probes that travel like clients' packets: they prove tunnel, agent and VIP, and nobody takes them for clients."""
 import json
+import re
 
 import pytest
 from healthtools import all_up, last_probes, out_of_the_maps, row, states, wait_for
@@ -63,6 +64,43 @@ def test_a_tunnel_that_ends_nowhere_takes_the_server_out(lab, health, kind):
     finally:
         lab.start("dip3", "sluice-agent")
     wait_for(lambda: all_up(lab), 10)
+
+
+def test_probes_of_a_service_by_gue_travel_in_gue(lab, health):
+    before = agent_rx(lab, "dip2")
+    health('encapsulation = "gue"; ' + THROUGH)
+    wait_for(lambda: all_up(lab) and last_probes(lab, "HTTP status 200, the word is there"), 10)
+    assert agent_rx(lab, "dip2") > before
+    assert lab.stop("dip3", "sluice-agent")
+    try:
+        wait_for(lambda: out_of_the_maps(lab, "dip3"), 10)
+    finally:
+        lab.start("dip3", "sluice-agent")
+    wait_for(lambda: all_up(lab), 10)
+    assert_spread(spread(lab), EQUAL)
+
+
+PIPELINE = "workers  = ( { lcore = 1; tier1 = true; tier2 = false; }, { lcore = 2; tier1 = false; tier2 = true; } );"
+PAIR = "workers  = ( { lcore = 1; tier1 = true; tier2 = true; }, { lcore = 2; tier1 = true; tier2 = true; } );"
+
+
+@pytest.mark.parametrize("workers", [PIPELINE, PAIR], ids=["pipeline", "pair"])
+def test_it_is_the_same_with_several_workers(lab, workers):
+    conf = lab.directory("mux1") / "sluiced.conf"
+    plain = conf.read_text()
+    text = re.sub(r'1@(\d+)"', r'1@\1,2@\1"', plain).replace("port = 80;\n", f"port = 80; {THROUGH}\n")
+    assert lab.stop("mux1", "sluiced")
+    try:
+        conf.write_text(re.sub(r"workers  = .*", workers, text))
+        lab.start("mux1", "sluiced")
+        assert len(lab.ask("worker", "list")) == 2
+        wait_for(lambda: all_up(lab) and last_probes(lab, "HTTP status 200, the word is there"), 20)
+        assert path_packets(lab) > 0
+        assert_spread(spread(lab), EQUAL)
+    finally:
+        lab.stop("mux1", "sluiced")
+        conf.write_text(plain)
+        lab.start("mux1", "sluiced")
 
 
 def test_a_persistent_connection_goes_through_the_tunnel_too(lab, health):

@@ -73,6 +73,35 @@ TEST_F(Probes, ByUdpGoTheSameWay) {
   expect_tunnel(send(probe, id_of("10.2.0.13", 2)), probe, "10.2.0.13");
 }
 
+TEST_F(Probes, OfAServiceByGueGoInUdpAsItsClientsDo) {
+  struct Case {
+    std::string_view vip, dip;
+    Packet probe;
+  };
+  const Case cases[] = {
+      {"203.0.113.60", "10.1.0.11", syn("203.0.113.60")},
+      {"203.0.113.61", "2001:db8:1::11", syn("203.0.113.61")},
+      {"2001:db8:cb::60", "2001:db8:1::11", packet().ipv6(kMuxV6, "2001:db8:cb::60").tcp(kPort, 80).syn()},
+  };
+  World world = town();
+  auto target = static_cast<std::uint32_t>(world.all_dips().size());
+  for (const Case& c : cases) world.service(c.vip, kTcp, 80).group({std::string(c.dip)}).gue();
+  sluice_.publish(world);
+  for (const Case& c : cases) {
+    const Outcome out = send(c.probe, target++);
+    expect_tunnel(out, c.probe, c.dip);
+    EXPECT_NE(open_tunnel(out.sent[0].frame).udp_source, 0u) << "GUE spreads flows by its source port";
+  }
+}
+
+TEST_F(Probes, ToAServerBehindATagLeaveWithTheTag) {
+  const Outcome out = send(syn(kTaggedVip), id_of("10.7.0.1"));
+  expect_tunnel(out, syn(kTaggedVip), "10.7.0.1");
+  const Frame frame = read_frame(out.sent[0].frame);
+  EXPECT_EQ(frame.to, "02:00:00:00:07:fe");
+  EXPECT_EQ(frame.tags, std::vector<unsigned>{7});
+}
+
 TEST_F(Probes, WhoseDipIsGoneAreDroppedAndCounted) {
   const Outcome out = send(syn(kWeb), 100'000);
   EXPECT_TRUE(out.sent.empty());

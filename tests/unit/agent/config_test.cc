@@ -64,6 +64,7 @@ TEST(AgentConfig, EveryKeyIsRead) {
   expected.drain_hook = {"/usr/bin/on-drain", "now"};
   expected.drain_hook_timeout_s = 3;
   expected.muxes = {*parse_prefix("10.0.0.0/24"), *parse_prefix("2001:db8::10")};
+  expected.muxes_on_link = false;
   expected.leave_s = 30;
   expected.decapsulation = Decapsulation::kCompatible;
   expected.tc_priority = 77;
@@ -76,6 +77,18 @@ TEST(AgentConfig, EveryKeyIsRead) {
   expected.vips = {{*parse_prefix("203.0.113.10"), {{Protocol::kTcp, 80, 8080}, {Protocol::kUdp, 53, 0}}},
                    {*parse_prefix("2001:db8:cb::/48"), {Service{}}}};
   EXPECT_EQ(*parsed.config, expected);
+}
+
+TEST(AgentConfig, MuxesAreThoseOnTheLinkUnlessNamed) {
+  const auto muxes = [](const char* line) {
+    const auto parsed = with(line);
+    EXPECT_EQ(parsed.errors, Errors{});
+    return print_muxes(parsed.config.value_or(Config{}));
+  };
+  EXPECT_EQ(muxes(""), R"([ "link" ])");
+  EXPECT_EQ(muxes("muxes = [ ];"), "[]");
+  EXPECT_EQ(muxes(R"(muxes = [ "10.0.0.11" ];)"), R"([ "10.0.0.11" ])");
+  EXPECT_EQ(muxes(R"(muxes = [ "10.0.0.11", "link" ];)"), R"([ "link", "10.0.0.11" ])");
 }
 
 TEST(AgentConfig, AUrlWithoutPortAndPathAsksForTheRootOnPort80) {

@@ -126,7 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"service add web",
              "service add needs --vip; usage: sluicectl service add NAME --vip ADDRESS "
              "[--protocol WORD] [--port N] [--dip ADDRESS[:PORT][*WEIGHT]]... [--stickiness WORD] "
-             "[--hash-fields WORD] [--scheduler WORD] [--encapsulation WORD] "
+             "[--hash-fields WORD] [--flow-key WORD] [--flow-start WORD] [--scheduler WORD] "
+             "[--encapsulation WORD] "
              "[--outer-source WORD] [--unknown-flow WORD] [--announce WORD]"},
         Case{"dip add",
              "dip add needs SERVICE; usage: sluicectl dip add SERVICE ADDRESS [--group G] [--weight N]"},

@@ -140,9 +140,12 @@ TEST(Render, DropList) {
 TEST(Render, AMissingFieldIsADash) {
   EXPECT_EQ(rendered("transition", "list",
                      R"([{"service":"web","slots_moved":3},{"service":"w","slots_moved":4000}])"),
-            "service  slots moved  flows old  flows pinned  remaining\n"
-            "web                3          -             -          -\n"
-            "w              4,000          -             -          -\n");
+            "service  slots moved  slots given up  flows old  flows in old groups  flows pinned  leaving  "
+            "remaining\n"
+            "web                3               -          -                    -             -        -     "
+            "     -\n"
+            "w              4,000               -          -                    -             -        -     "
+            "     -\n");
 }
 
 TEST(Render, Status) {

@@ -102,6 +102,10 @@ class Peer {
     open(tcp::endpoint(boost::asio::ip::make_address(address), 0));
   }
   [[nodiscard]] std::uint16_t port() const { return endpoint_.port(); }
+  // As a DIP is named.
+  [[nodiscard]] std::string name() const {
+    return endpoint_.address().to_string() + ":" + std::to_string(endpoint_.port());
+  }
   // Like a server that is killed: nobody listens, connections are gone.
   void die() {
     error_code ignored;

@@ -184,6 +184,55 @@ TEST_P(Simulation, AServerThatBecomesSlowGetsLess) {
   EXPECT_LT(world_.worst(), 0.1);
 }
 
+// Two MUXes hear the same reports, each on its own clock and from another beginning, and send half of the
+// work each. They do not speak to each other: what they come to must be the same by itself.
+TEST_P(Simulation, TwoMuxesComeToTheSameWeights) {
+  World& world = world_;
+  Follower other;
+  maps::Loads::Factors others;
+  for (unsigned i = 0; i < kServers; i += 3) others[world.servers[i].dip] = 2 * maps::Loads::kUnit;
+  const auto factor = [](const maps::Loads::Factors& factors, const std::string& dip) {
+    const auto found = factors.find(dip);
+    return found == factors.end() ? kFull : static_cast<double>(found->second);
+  };
+  const auto deal = [&](const maps::Loads::Factors& factors, std::vector<double>& work) {
+    double all = 0;
+    for (const Server& server : world.servers) all += server.weight * factor(factors, server.dip);
+    for (unsigned i = 0; i < kServers; ++i)
+      work[i] += world.arriving / 2 * world.servers[i].weight * factor(factors, world.servers[i].dip) / all;
+  };
+  const auto report = [&] {
+    std::vector<double> work(kServers, 0);
+    deal(world.factors, work);
+    deal(others, work);
+    world.work = work;
+    for (unsigned i = 0; i < kServers; ++i)
+      world.servers[i].figure = Figure{.utilisation = world.utilisation(i), .work = work[i]};
+  };
+  const auto follow = [&](Follower& follower, maps::Loads::Factors& factors) {
+    report();
+    const auto changed = follower.round(factors, weight_targets(world.servers, true), {}, world.now);
+    if (changed) factors = *changed;
+    return changed.has_value();
+  };
+  for (int n = 0; n < 3 * kRounds; ++n) {
+    world.now += std::chrono::seconds(4);
+    follow(world.follower, world.factors);
+    world.now += std::chrono::seconds(6);
+    follow(other, others);
+  }
+  report();
+  EXPECT_LT(world.worst(), 0.1);
+  for (const Server& server : world.servers) {
+    const double ours = factor(world.factors, server.dip), theirs = factor(others, server.dip);
+    EXPECT_NEAR(std::log2(ours / theirs), 0, 3.01 / 16) << server.dip << ": each within a step and a half";
+  }
+  for (int n = 0; n < 50; ++n) {
+    world.now += std::chrono::seconds(5);
+    EXPECT_FALSE(follow(n % 2 ? world.follower : other, n % 2 ? world.factors : others)) << "at rest";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range(1u, 11u));
 
 }  // namespace

@@ -5,35 +5,13 @@
 
 #include <gtest/gtest.h>
 
-#include "control/maps/plan.h"
+#include "tests/unit/maps/written.h"
 
 namespace sluice::maps {
 namespace {
 
-using std::chrono::seconds;
+using namespace test;
 
-Clock::time_point at(int s) {
-  return Clock::time_point(seconds(s));
-}
-
-config::Dip dip(unsigned last, std::uint32_t weight = 1) {
-  return {.address = IpAddress::v4(Big32(0x0a010000 + last)), .port = 0, .weight = weight, .line = 0};
-}
-config::Group group(std::string name, std::vector<config::Dip> dips) {
-  config::Group made;
-  made.name = std::move(name);
-  made.dips = std::move(dips);
-  return made;
-}
-config::Model model(std::vector<config::Group> groups) {
-  config::Service service;
-  service.name = "web";
-  service.groups = std::move(groups);
-  service.transition.deadline_s = 100;
-  config::Model made;
-  made.services = {service};
-  return made;
-}
 Loads weights(Loads::Factors factors) {
   return {.weights = {{"web", std::move(factors)}}};
 }

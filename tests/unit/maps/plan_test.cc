@@ -7,33 +7,13 @@
 
 #include <algorithm>
 
+#include "tests/unit/maps/written.h"
+
 namespace sluice::maps {
 namespace {
 
+using namespace test;
 using std::chrono::seconds;
-
-Clock::time_point at(int s) {
-  return Clock::time_point(seconds(s));
-}
-
-config::Dip dip(unsigned last, std::uint32_t weight = 1) {
-  return {.address = IpAddress::v4(Big32(0x0a010000 + last)), .port = 0, .weight = weight, .line = 0};
-}
-config::Group group(std::string name, std::vector<config::Dip> dips) {
-  config::Group group;
-  group.name = std::move(name);
-  group.dips = std::move(dips);
-  return group;
-}
-config::Model model(std::vector<config::Group> groups) {
-  config::Model model;
-  config::Service service;
-  service.name = "web";
-  service.groups = std::move(groups);
-  service.transition.deadline_s = 100;
-  model.services = {service};
-  return model;
-}
 
 // A line for each group: its DIPs; leaving (-), gone (!), down (*).
 std::string picture(const Plan& plan) {
