@@ -178,6 +178,7 @@ def play_failover(lab):
         print("   " + failover.line(row), flush=True)
         failed += [row.what] if row.wrong else []
     print(f"   a dead server is out within 3 x {failover.INTERVAL_MS} ms + 0.5 s; only its own downloads broke")
+    print(f"   a dead MUX is out of the router's routes, or its IIP is taken by the spare, within {failover.MUX_LIMIT_S:.0f} s")
     return failed
 
 
