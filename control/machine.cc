@@ -19,7 +19,7 @@ namespace {
 
 constexpr unsigned kOutboxPackets = 4096;
 constexpr std::uint64_t kKernelPacketsPerS = 20'000,
-                        kKernelPacketsAtOnce = 1'000;  // a port's punts by one worker
+                        kKernelPacketsAtOnce = 1'000;  // a port's punts by one worker, of the known
 constexpr std::uint64_t kIdleHousekeepingPerS = 2'000;
 constexpr unsigned kFragmentLifeMs = 1'000, kFragmentHoldMs = 200;
 constexpr std::chrono::microseconds kAnswerPoll{200};
@@ -157,7 +157,7 @@ WorkerSettings Machine::settings_of(unsigned index) const {
     lane.tx_queue = static_cast<std::uint16_t>(lane.owns_queue ? index : 0);
     lane.outbox = outboxes_[p].ring;
     lane.to_kernel = kernel_->to_kernel(p);
-    lane.kernel_rate = TokenBucket(kKernelPacketsPerS, kKernelPacketsAtOnce, hz);
+    lane.kernel_rates = KernelRates(kKernelPacketsPerS, kKernelPacketsAtOnce, hz);
     settings.lanes.push_back(lane);
     settings.outboxes.push_back(outboxes_[p].owner == index ? outboxes_[p].ring : nullptr);
   }

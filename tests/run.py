@@ -5,6 +5,7 @@
 A test that is skipped, disabled or missing counts as failed."""
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -165,6 +166,14 @@ def part_fuzz():
     return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, sanitizing.ADDRESS_RUN, SETTINGS.fuzz_target)
 
 
+def hurt(name):
+    """A table of tests/hurt: what was tried and what survived."""
+    build_release()
+    sys.path.insert(0, str(ROOT / "tests" / "hurt"))
+    os.environ.setdefault("SLUICE_BUILD", str(RELEASE))
+    return importlib.import_module(name).main()
+
+
 PARTS = {
     "checks": (part_checks, "the rules of the house: include layers, licence heads"),
     "unit": (part_unit, "all unit tests, under the address and undefined-behaviour sanitizers"),
@@ -172,6 +181,7 @@ PARTS = {
     "offline": (part_offline, "captures through sluiced"),
     "fuzz": (part_fuzz, "libFuzzer on all that comes from outside"),
     "lab": (part_lab, "whole systems with real kernels"),
+    "floods": (lambda: hurt("floods"), "floods under connections that must survive"),
 }
 OTHER_NAMES = {"unit": ["--asan"]}
 SETTINGS = argparse.Namespace()  # what was given besides parts

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -19,7 +20,8 @@
 namespace sluice::announce {
 namespace {
 
-constexpr int kMostPerWake = 64;  // frames; then the loop has its turn
+constexpr std::chrono::milliseconds kLookAgain{100};  // for an interface that went
+constexpr int kMostPerWake = 64;                      // frames; then the loop has its turn
 
 // ARP, and ICMPv6 of types 135 and 136 right behind the IPv6 header. Offsets are those of an untagged frame.
 constexpr std::array<sock_filter, 10> kFilter = {{
@@ -64,12 +66,36 @@ int open_socket(const std::string& interface, int ifindex) {
 }  // namespace
 
 Link::Link(boost::asio::io_context& io, const std::string& interface, Listener listener)
-    : socket_(io), listener_(std::move(listener)) {
-  ifindex_ = static_cast<int>(if_nametoindex(interface.c_str()));
-  if (ifindex_ == 0) fail(interface, "finding it");
-  socket_.assign(open_socket(interface, ifindex_));
+    : socket_(io), timer_(io), interface_(interface), listener_(std::move(listener)) {
   groups_ = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);  // where there is no IPv6, there are no groups
+  open();
+}
+
+void Link::open() {
+  ifindex_ = static_cast<int>(if_nametoindex(interface_.c_str()));
+  if (ifindex_ == 0) fail(interface_, "finding it");
+  const int fd = open_socket(interface_, ifindex_);
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  socket_.assign(fd);
+  for (const IpAddress& address : listened_for_) join(address);
   wait();
+}
+
+// The kernel says once that the link is down. If it comes back under another index, it is another one.
+void Link::follow() {
+  timer_.expires_after(kLookAgain);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    const auto now = static_cast<int>(if_nametoindex(interface_.c_str()));
+    if (now == ifindex_) return;
+    if (now == 0) return follow();
+    try {
+      open();
+    } catch (const std::runtime_error&) {  // gone again
+      follow();
+    }
+  });
 }
 
 Link::~Link() {
@@ -82,6 +108,11 @@ bool Link::send(const Frame& frame) {
 }
 
 void Link::listen_for(const IpAddress& address) {
+  listened_for_.insert(address);
+  join(address);
+}
+
+void Link::join(const IpAddress& address) {
   if (address.is_v4() || groups_ < 0) return;
   ipv6_mreq request{};
   const std::uint8_t prefix[13] = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
@@ -106,6 +137,7 @@ void Link::read() {
   std::array<std::uint8_t, 512> frame;  // a solicitation with every option that matters fits
   for (int i = 0; i < kMostPerWake; ++i) {
     const ssize_t got = ::recv(socket_.native_handle(), frame.data(), frame.size(), 0);
+    if (got < 0 && errno == ENETDOWN) return follow();
     if (got < 0) return;
     if (const auto heard = heard_in({frame.data(), static_cast<std::size_t>(got)})) listener_(*heard);
   }

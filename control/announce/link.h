@@ -8,7 +8,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -27,7 +29,8 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // False when the kernel did not take it; errno says why.
+  // False when the kernel did not take it; errno says why. When the interface was removed and made anew under
+  // its name, the new one is taken.
   bool send(const Frame& frame);
   // Has switches that snoop send us what concerns this IPv6 address before we have it (RFC 4862
   // section 5.4.2). Nothing for IPv4.
@@ -36,8 +39,14 @@ class Link {
  private:
   void wait();
   void read();
+  void open();
+  void follow();
+  void join(const IpAddress& address);
 
   boost::asio::posix::stream_descriptor socket_;
+  boost::asio::steady_timer timer_;
+  const std::string interface_;
+  std::set<IpAddress> listened_for_;
   int groups_ = -1;  // a socket that only holds memberships
   int ifindex_ = 0;
   Listener listener_;

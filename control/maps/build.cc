@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
 
 #include "control/maps/older_maps.h"
@@ -205,11 +206,25 @@ class Builder {
       if (in_.ports[i].source4) snapshot_->port_address4[i] = *in_.ports[i].source4;
       if (in_.ports[i].source6) snapshot_->port_address6[i] = *in_.ports[i].source6;
     }
+    name_known_hosts();
     cache_.sweep();
     return {std::move(snapshot_), std::move(directory_), std::move(unreachable_)};
   }
 
  private:
+  void name_known_hosts() {
+    for (const PortFacts& port : in_.ports) {
+      std::ranges::copy(port.gateways, std::back_inserter(snapshot_->known_hosts));
+      std::ranges::copy(port.subnets, std::back_inserter(snapshot_->own_subnets));
+    }
+    for (const Directory::Target& target : directory_.targets) {
+      if (!target.dip.gone) snapshot_->known_hosts.push_back(target.dip.dip.address);
+    }
+    std::vector<IpAddress>& known = snapshot_->known_hosts;
+    std::ranges::sort(known);
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+  }
+
   void forget_removed() {
     std::set<std::string> services, targets;
     for (const PlannedService& planned : in_.plan) {

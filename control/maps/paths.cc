@@ -29,6 +29,12 @@ std::vector<PortFacts> port_facts(const config::Dataplane& dataplane, const std:
   for (std::size_t i = 0; i < dataplane.ports.size(); ++i) {
     const config::Port& port = dataplane.ports[i];
     facts.push_back({macs[i], port.mtu, port.vlan, first_of(port, true), first_of(port, false)});
+    for (const auto& gateway : {port.gateway, port.gateway6}) {
+      if (gateway) facts.back().gateways.push_back(*gateway);
+    }
+    for (const config::InterfaceAddress& own : port.addresses) {
+      facts.back().subnets.push_back({mask(own.address, own.prefix_length), own.prefix_length});
+    }
   }
   return facts;
 }

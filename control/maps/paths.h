@@ -30,6 +30,8 @@ struct PortFacts {
   std::uint16_t mtu = 1500;
   std::uint16_t vlan = 0;
   std::optional<IpAddress> source4, source6;  // the MUX's address there: outer source, source of ICMP errors
+  std::vector<IpAddress> gateways = {};
+  std::vector<Prefix> subnets = {};
 };
 
 std::vector<PortFacts> port_facts(const config::Dataplane& dataplane, const std::vector<MacAddress>& macs);

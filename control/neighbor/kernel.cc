@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -75,6 +76,8 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   void notify_soon();
   void notify();
   void tick();
+  void renew_interfaces();
+  bool renew(const InterfaceSettings& settings);
   void ask_for_used();
   bool ask(const NextHop& hop);
 
@@ -95,6 +98,14 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   std::uint32_t dump_sequence = 0;
   bool has_corrected = false;  // the running dump changed something
   unsigned dumped = 0;         // kinds that were dumped once, as bits
+
+  struct Kept {
+    InterfaceSettings settings;
+    std::optional<std::pair<int, bool>> seen;  // index, and whether it is up
+    bool due = false;                          // must be set up again
+  };
+  std::map<std::string, Kept> kept;  // by name
+  std::map<std::string, std::vector<config::InterfaceAddress>> given;
 
   Pacer resolving, freshening;
   std::size_t first_asked = 0;  // turns through the watched, so that a bound cuts off another part each time
@@ -243,13 +254,43 @@ void KernelTables::Impl::notify_soon() {
 
 void KernelTables::Impl::notify() {
   mirror.settle();
+  renew_interfaces();
   ask_for_used();
   if (dumped != kAllKinds || notified == mirror.generation()) return;
   notified = mirror.generation();
   if (on_change) on_change();
 }
 
+// What came back is not as it was when it left.
+void KernelTables::Impl::renew_interfaces() {
+  for (auto& [name, interface] : kept) {
+    const Link* link = mirror.link(name);
+    if (!link) continue;
+    const std::pair now(link->ifindex, link->up);
+    const auto before = std::exchange(interface.seen, now);
+    if (before && *before != now && (link->up || before->first != link->ifindex)) {
+      interface.due = interface.settings.up;
+    }
+    if (interface.due) interface.due = !renew(interface.settings);
+  }
+}
+
+bool KernelTables::Impl::renew(const InterfaceSettings& settings) {
+  auto failed = setup.apply(requests.get(), settings);
+  for (const config::InterfaceAddress& address : given[settings.name]) {
+    if (!failed) failed = give_address(requests.get(), settings.name, address);
+  }
+  if (failed) {
+    warn(*failed + "; trying again");
+    return false;
+  }
+  ++statistics.renewals;
+  warn("interface " + settings.name + " came back: its addresses and routes are set again");
+  return true;
+}
+
 void KernelTables::Impl::tick() {
+  renew_interfaces();
   ask_for_used();
   tick_timer.expires_after(options.resolve_interval);
   tick_timer.async_wait(guarded([](Impl& self) { self.tick(); }));
@@ -337,12 +378,15 @@ std::optional<std::string> KernelTables::configure_interface(const InterfaceSett
     const auto position = std::ranges::find(names, settings.name) - names.begin();
     complete.priority = kDefaultRoutePriority + static_cast<std::uint32_t>(position);
   }
+  impl_->kept[settings.name] = {complete, {}, false};
   return impl_->setup.apply(impl_->requests.get(), complete);
 }
 
 std::optional<std::string> KernelTables::add_address(const std::string& interface,
                                                      const config::InterfaceAddress& address) {
   if (auto problem = give_address(impl_->requests.get(), interface, address)) return problem;
+  auto& given = impl_->given[interface];
+  if (std::ranges::find(given, address) == given.end()) given.push_back(address);
   // Its event is there already: packets to the address are for the kernel from here on.
   impl_->read_pending();
   impl_->notify();
@@ -351,6 +395,7 @@ std::optional<std::string> KernelTables::add_address(const std::string& interfac
 
 std::optional<std::string> KernelTables::remove_address(const std::string& interface,
                                                         const config::InterfaceAddress& address) {
+  std::erase(impl_->given[interface], address);
   return take_address(impl_->requests.get(), interface, address);
 }
 

@@ -58,6 +58,7 @@ struct KernelStatistics {
   std::uint64_t corrections = 0;     // dumps that found what events had not told
   std::uint64_t requests = 0;        // sent to resolve or test a neighbour
   std::uint64_t failed_requests = 0;
+  std::uint64_t renewals = 0;  // interfaces that were made anew or came up again, and were set up again
 };
 
 struct InterfaceSettings {
@@ -105,7 +106,9 @@ class KernelTables {
   // Dumps everything anew.
   void resync();
 
-  // Brings an interface into this state; calling it again changes nothing. Sets MAC and MTU, adds the
+  // Brings an interface into this state; calling it again changes nothing. It is kept so: when the interface
+  // is removed and made anew, or goes down (which costs it its IPv6 addresses and its routes) and comes up
+  // again, all that was asked for here and by add_address() is done again. Sets MAC and MTU, adds the
   // addresses, brings the link up, and sets one default route per family through `gateway` (on-link, so it
   // may lie outside the addresses' subnets). Removes what an earlier call of this object added to that
   // interface and this one does not name; touches nothing else there (IIPs, what an operator or a routing

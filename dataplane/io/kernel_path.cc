@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "dataplane/wire/headers.h"
 #include "dataplane/wire/reader.h"
@@ -28,23 +30,33 @@ constexpr unsigned kBatch = 32;
 constexpr long kPollNs = 300'000;     // how long a punted packet waits at most while others come
 constexpr long kSleepNs = 2'000'000;  // and else, while the workers have no time to call
 constexpr unsigned kPollsBeforeSleep = 30;
+constexpr unsigned kTriesPerS = 10;  // to make a TAP anew
 
-int open_tap(const std::string& name) {
+// A descriptor, or -1 with errno and in `what` the step that failed.
+int try_tap(const std::string& name, const char*& what) {
+  what = "/dev/net/tun cannot be opened";
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) {
-    throw std::runtime_error("kernel_interface " + name + ": /dev/net/tun cannot be opened (" +
-                             std::strerror(errno) + "): load the tun driver, or set kernel_interface = \"\"");
-  }
+  if (fd < 0) return fd;
+  what = "the TAP cannot be made";
   ifreq request{};
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
   std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
   if (ioctl(fd, TUNSETIFF, &request) == 0) return fd;
   const int error = errno;
   close(fd);
-  throw std::runtime_error("kernel_interface " + name + ": the TAP cannot be made (" + std::strerror(error) +
-                           (error == EBUSY
-                                ? "): an interface of this name exists; stop its owner or choose another name"
-                                : "): sluiced needs CAP_NET_ADMIN"));
+  errno = error;
+  return -1;
+}
+
+int open_tap(const std::string& name) {
+  const char* what = nullptr;
+  const int fd = try_tap(name, what);
+  if (fd >= 0) return fd;
+  const int error = errno;
+  std::string remedy = "load the tun driver and give sluiced CAP_NET_ADMIN, or set kernel_interface = \"\"";
+  if (error == EBUSY) remedy = "an interface of this name exists; stop its owner or choose another name";
+  throw std::runtime_error("kernel_interface " + name + ": " + what + " (" + std::strerror(error) +
+                           "): " + remedy);
 }
 
 void strip_tag(rte_mbuf* m) {
@@ -105,7 +117,7 @@ KernelPath::~KernelPath() {
     void* packet = nullptr;
     while (rte_ring_dequeue(tap.to_kernel, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
     rte_ring_free(tap.to_kernel);
-    close(tap.fd);
+    if (tap.fd >= 0) close(tap.fd);
   }
 }
 
@@ -137,7 +149,11 @@ void KernelPath::run() {
   for (const Tap& tap : taps_) wait.push_back({tap.fd, POLLIN, 0});
   for (unsigned idle = 0; !stopping_.load(std::memory_order_relaxed);) {
     unsigned moved = 0;
-    for (Tap& tap : taps_) moved += to_kernel(tap) + from_kernel(tap);
+    for (Tap& tap : taps_) {
+      if (tap.fd < 0) [[unlikely]]
+        make_anew(tap);
+      moved += to_kernel(tap) + from_kernel(tap);
+    }
     idle = moved == 0 ? idle + 1 : 0;
     if (moved != 0) continue;
     if (idle < kPollsBeforeSleep) {
@@ -147,6 +163,7 @@ void KernelPath::run() {
       continue;  // one more look, now that the workers know
     }
     const timespec limit{0, bell_.state() == Bell::State::kAsleep ? kSleepNs : kPollNs};
+    for (unsigned i = 0; i < taps_.size(); ++i) wait[i + 1].fd = taps_[i].fd;  // none: not waited for
     if (ppoll(wait.data(), wait.size(), &limit, nullptr) > 0) {
       bell_.hush();
       bell_.set(Bell::State::kDrowsy);
@@ -157,6 +174,14 @@ void KernelPath::run() {
     while (to_kernel(tap) != 0) {
     }
   }
+}
+
+void KernelPath::make_anew(Tap& tap) {
+  const std::uint64_t now_tsc = rte_rdtsc();
+  if (now_tsc < tap.try_at_tsc) return;
+  tap.try_at_tsc = now_tsc + rte_get_tsc_hz() / kTriesPerS;
+  const char* what = nullptr;
+  tap.fd = try_tap(tap.link.interface, what);
 }
 
 unsigned KernelPath::to_kernel(Tap& tap) {
@@ -179,12 +204,16 @@ unsigned KernelPath::to_kernel(Tap& tap) {
 
 unsigned KernelPath::from_kernel(Tap& tap) {
   PortCounters& port = counters_.port[tap.link.port];
+  if (tap.fd < 0) [[unlikely]]
+    return 0;
   for (unsigned i = 0; i < kBatch; ++i) {
     rte_mbuf* m = rte_pktmbuf_alloc(pool_);
     if (!m) return i;  // the kernel's own queue holds the rest
     const ssize_t bytes = read(tap.fd, rte_pktmbuf_mtod(m, void*), rte_pktmbuf_tailroom(m));
     if (bytes < static_cast<ssize_t>(sizeof(EthernetHeader))) {
       rte_pktmbuf_free(m);
+      // Somebody removed the TAP.
+      if (bytes < 0 && errno == EBADFD) close(std::exchange(tap.fd, -1));
       return i;
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes));

@@ -6,6 +6,9 @@
 //
 // Frames that may be health probes on their way through the data path (door/probe_ports.h) do not go to their
 // port's outbox but to a worker, which sends them as it sends clients' packets.
+//
+// A TAP that somebody removes is made anew, ten times a second at most; packets for the kernel are counted as
+// refused meanwhile. Its addresses and routes are control's business (control/neighbor/kernel.h).
 #pragma once
 
 #include <atomic>
@@ -63,12 +66,14 @@ class KernelPath {
  private:
   struct Tap {
     Link link;
-    int fd = -1;
+    int fd = -1;  // none while it is gone
+    std::uint64_t try_at_tsc = 0;
     rte_ring* to_kernel = nullptr;
   };
   void run();
   unsigned to_kernel(Tap& tap);
   unsigned from_kernel(Tap& tap);
+  void make_anew(Tap& tap);
 
   std::vector<Tap> taps_;
   rte_mempool* pool_;

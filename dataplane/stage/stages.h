@@ -22,6 +22,7 @@
 #include "dataplane/door/probe_ports.h"
 #include "dataplane/stage/burst.h"
 #include "dataplane/stage/elephant_desk.h"
+#include "dataplane/stage/kernel_rates.h"
 #include "dataplane/stage/token_bucket.h"
 #include "dataplane/table/fragment_table.h"
 #include "dataplane/table/snapshot.h"
@@ -38,7 +39,7 @@ struct PortLane {
   rte_ring* outbox =
       nullptr;  // finished frames for the worker that owns queue 0: from the kernel, from others
   rte_ring* to_kernel = nullptr;  // single consumer: the thread of the kernel path; null = no exception path
-  TokenBucket kernel_rate;
+  KernelRates kernel_rates;
 };
 
 // Reads the frame. Writes layout and key. Punts what is not IP or is multicast; drops what is malformed:
@@ -128,8 +129,9 @@ void find_probes(Burst& burst, const Snapshot& tables, const ProbePorts& ports,
 // Sends live and ready packets by their egress ports; what a port does not take is dropped as tx-full.
 void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters& counters) noexcept;
 
-// Hands punted packets to the kernel path of the port they came in by, rate limited and bounded.
-void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc) noexcept;
+// Hands punted packets to the kernel path of the port they came in by, bounded, and rate limited by who
+// sends.
+void punt(Burst& burst, const Snapshot& tables, PortLane* lanes, std::uint64_t now_tsc) noexcept;
 
 // Counts and frees what was dropped. The end of every burst: afterwards it holds nothing.
 void release(Burst& burst, WorkerCounters& counters) noexcept;

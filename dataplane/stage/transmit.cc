@@ -96,17 +96,16 @@ void transmit(Burst& burst, PortLane* lanes, unsigned lane_count, WorkerCounters
   }
 }
 
-void punt(Burst& burst, PortLane* lanes, std::uint64_t now_tsc) noexcept {
+void punt(Burst& burst, const Snapshot& tables, PortLane* lanes, std::uint64_t now_tsc) noexcept {
   if (burst.punted == 0) [[likely]]
     return;
   const std::uint64_t punted = burst.punted;
   burst.punted = 0;
   for_each(punted, [&](unsigned i) {
     PortLane& lane = lanes[burst.packet[i]->port];
-    lane.kernel_rate.refill(now_tsc);
     if (!lane.to_kernel) {
       burst.drop(i, DropReason::kNoKernelPath);
-    } else if (!lane.kernel_rate.take()) {
+    } else if (!lane.kernel_rates.take(kernel_class(*burst.packet[i], tables), now_tsc)) {
       burst.drop(i, DropReason::kKernelRate);
     } else if (rte_ring_enqueue(lane.to_kernel, burst.packet[i]) != 0) {
       burst.drop(i, DropReason::kKernelQueueFull);

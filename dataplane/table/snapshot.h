@@ -164,6 +164,10 @@ struct Snapshot {
   std::vector<std::uint32_t> target_of_id;  // Target::counter -> index in targets, or kNoTarget
   std::vector<NextHop> next_hops;           // index 0 always exists and is never resolved
   std::vector<IpAddress> own_addresses;     // sorted; packets to these go to the kernel
+  // Whose packets to the kernel come before those of strangers: gateways and DIPs, sorted; the ports'
+  // subnets.
+  std::vector<IpAddress> known_hosts;
+  std::vector<Prefix> own_subnets;
   std::array<IpAddress, 32> port_address4{},
       port_address6{};  // by port: source of ICMP errors; unspecified = none
   ToeplitzKey toeplitz;

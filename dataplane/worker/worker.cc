@@ -116,7 +116,7 @@ void Worker::deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexc
   encapsulate(burst, tables, counters_);
   if (burst.dropped) answer(burst, further_, tables, answer_rate_, counters_);
   transmit(burst, settings_.lanes.data(), settings_.lanes.size(), counters_);
-  punt(burst, settings_.lanes.data(), now_tsc_);
+  punt(burst, tables, settings_.lanes.data(), now_tsc_);
   release(burst, counters_);
   if (further_.size == 0) return;
   encapsulate(further_, tables, counters_);
@@ -245,7 +245,7 @@ unsigned Worker::send_probes(const Snapshot& tables) noexcept {
   release(burst_, counters_);
   encapsulate(further_, tables, scratch_);
   transmit(further_, settings_.lanes.data(), settings_.lanes.size(), counters_);
-  punt(further_, settings_.lanes.data(), now_tsc_);
+  punt(further_, tables, settings_.lanes.data(), now_tsc_);
   release(further_, counters_);
   return count;
 }

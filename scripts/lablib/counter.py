@@ -6,6 +6,7 @@
     counter.py hold ADDRESS PORT COUNT       opens COUNT connections, and then obeys, one line each:
         check       a JSON line: connections that exchanged a counter since the question, all of them, by server
         close NAME  closes those on that server; the same line
+        times       a JSON line: how long the exchanges since the last such question took, in ms
 
 Each connection sends the next number every 100 ms and expects "NAME NUMBER" back, always from the same server."""
 import asyncio
@@ -37,21 +38,35 @@ class Connection:
         self.name = self.broken = None
         self.number = 0
         self.closing = False
+        self.times = []
 
     async def run(self, address, port):
         try:
             reader, writer = await asyncio.open_connection(address, port)
+            clock = asyncio.get_running_loop().time
             while not self.closing:
+                begin = clock()
                 writer.write(f"{self.number + 1}\n".encode())
                 name, number = (await reader.readline()).decode().split()
                 if self.name not in (None, name) or int(number) != self.number + 1:
                     raise ValueError(f"{name} answered {number}, not {self.name} {self.number + 1}")
                 self.name, self.number = name, int(number)
+                self.times.append(clock() - begin)
                 await asyncio.sleep(PAUSE)
             writer.close()
             await writer.wait_closed()
         except (OSError, ValueError) as error:
             self.broken = f"{type(error).__name__}: {error}"
+
+
+def times(connections):
+    seconds = sorted(t for c in connections for t in c.times)
+    for connection in connections:
+        connection.times.clear()
+    if not seconds:
+        return {"exchanges": 0}
+    ms = lambda share: round(1000 * seconds[min(len(seconds) - 1, int(share * len(seconds)))], 2)
+    return {"exchanges": len(seconds), "p50_ms": ms(0.5), "p99_ms": ms(0.99), "most_ms": ms(1)}
 
 
 async def hold(address, port, count):
@@ -60,6 +75,9 @@ async def hold(address, port, count):
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     while words := (await orders.readline()).decode().split():
+        if words[0] == "times":
+            print(json.dumps(times(connections)), flush=True)
+            continue
         if words[0] == "close":
             leaving = [c for c in connections if c.name == words[1]]
             for connection in leaving:

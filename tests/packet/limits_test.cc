@@ -98,6 +98,36 @@ TEST(Limits, PacketsToTheKernelBeyondTheRateAreDroppedByName) {
   EXPECT_EQ(out.drops(DropReason::kKernelRate), 25u);
 }
 
+// Who asks whom by ARP: 28 bytes with the sender's address at 14.
+Packet arp_of(std::string_view sender) {
+  Bytes body(28);
+  const Bytes address = address_bytes(sender);
+  std::copy(address.begin(), address.end(), body.begin() + 14);
+  return packet().to_mac("ff:ff:ff:ff:ff:ff").ether_type(0x0806).payload(body);
+}
+
+std::uint64_t punted(Sluice& sluice, const Bytes& frame, unsigned count) {
+  sluice.receive(std::vector<Bytes>(count, frame));
+  return sluice.turn().punted.size();
+}
+
+TEST(Limits, AStormOfQuestionsLeavesTheWayToTheKernelOpen) {
+  World w = town();
+  w.known_host("10.0.0.1").known_host("10.1.0.11").own_subnet("10.0.0.0/24");
+  Sluice sluice(w, {.kernel_rate_pps = 1000, .kernel_burst = 40});
+  EXPECT_EQ(punted(sluice, arp_of("10.0.0.99"), 30), 4u) << "a tenth for questions to all";
+  EXPECT_EQ(punted(sluice,
+                   packet().ipv6("fe80::9", "ff02::1:ff00:10").to_mac("33:33:ff:00:00:10").icmp(135, 0), 30),
+            0u);
+  EXPECT_EQ(punted(sluice, packet().ipv4(kClient, kMuxV4).udp(1, 2), 30), 10u) << "a quarter for strangers";
+  EXPECT_EQ(punted(sluice, arp_of("10.0.0.1"), 10), 10u) << "the gateway asks";
+  EXPECT_EQ(punted(sluice, packet().ipv4("10.0.0.7", kMuxV4).tcp(1, 179), 10), 10u) << "a neighbour's BGP";
+  EXPECT_EQ(punted(sluice, packet().ipv4("10.1.0.11", kMuxV4).tcp(80, 9), 10), 10u)
+      << "a DIP answers a probe";
+  EXPECT_EQ(punted(sluice, packet().vlan(7).ipv4("10.0.0.1", kMuxV4).tcp(1, 179), 10), 10u) << "with a tag";
+  EXPECT_EQ(punted(sluice, arp_of("10.0.0.1"), 10), 0u) << "the known have a limit too";
+}
+
 TEST(Limits, PacketsBeyondTheQueueToTheKernelAreDroppedByName) {
   Sluice sluice(town(), {.kernel_queue = 8});
   sluice.receive(std::vector<Bytes>(20, arp()));

@@ -130,7 +130,7 @@ WorkerSettings Sluice::settings(const RigOptions& options) {
                                       SOCKET_ID_ANY, RING_F_EXACT_SZ);
       lane.to_kernel = to_kernel_[i];
     }
-    lane.kernel_rate = TokenBucket(options.kernel_rate_pps, options.kernel_burst, rte_get_tsc_hz());
+    lane.kernel_rates = KernelRates(options.kernel_rate_pps, options.kernel_burst, rte_get_tsc_hz());
     s.lanes.push_back(lane);
   }
   probes_ = rte_ring_create("rig-probes", 256, SOCKET_ID_ANY, RING_F_EXACT_SZ);

@@ -143,6 +143,14 @@ World& World::own_address(std::string_view text) {
   own_addresses_.emplace_back(text);
   return *this;
 }
+World& World::known_host(std::string_view text) {
+  known_hosts_.emplace_back(text);
+  return *this;
+}
+World& World::own_subnet(std::string_view text) {
+  own_subnets_.emplace_back(text);
+  return *this;
+}
 World& World::port_address(unsigned port, std::string_view text) {
   port_addresses_.emplace_back(port, text);
   return *this;
@@ -278,6 +286,9 @@ std::unique_ptr<Snapshot> World::build(std::uint64_t generation) const {
   snapshot->service_table = ServiceTable(entries);
   for (const std::string& own : own_addresses_) snapshot->own_addresses.push_back(address(own));
   std::ranges::sort(snapshot->own_addresses);
+  for (const std::string& known : known_hosts_) snapshot->known_hosts.push_back(address(known));
+  std::ranges::sort(snapshot->known_hosts);
+  for (const std::string& own : own_subnets_) snapshot->own_subnets.push_back(prefix(own));
   for (const auto& [port, text] : port_addresses_) {
     const IpAddress source = address(text);
     (source.is_v4() ? snapshot->port_address4 : snapshot->port_address6)[port] = source;

@@ -77,6 +77,9 @@ class World {
   World& own_address(std::string_view address);
   // Source of time-exceeded messages on this port.
   World& port_address(unsigned port, std::string_view address);
+  // Whose packets to the kernel come before those of strangers.
+  World& known_host(std::string_view address);
+  World& own_subnet(std::string_view prefix);
   World& hash_key_byte(std::uint8_t value);  // another key: all 40 bytes of this value
 
   [[nodiscard]] std::unique_ptr<Snapshot> build(std::uint64_t generation = 1) const;
@@ -92,7 +95,7 @@ class World {
 
   std::deque<ServicePlan> services_;
   std::vector<std::pair<Prefix, Way>> ways_;
-  std::vector<std::string> own_addresses_;
+  std::vector<std::string> own_addresses_, known_hosts_, own_subnets_;
   std::vector<std::pair<unsigned, std::string>> port_addresses_;
   std::optional<std::uint8_t> key_byte_;
 };

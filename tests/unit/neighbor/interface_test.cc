@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <memory>
 
 #include "control/neighbor/kernel.h"
 #include "tests/unit/neighbor/mux.h"
@@ -130,6 +131,45 @@ TEST(ConfigureInterface, SaysWhatFailedAndWhere) {
     settings.name = "much-too-long-a-name";
     EXPECT_EQ(mux.tables.configure_interface(settings),
               "interface \"much-too-long-a-name\": a name has 1 to 15 characters");
+  });
+}
+
+// A TAP that was removed and made anew (dataplane/io/kernel_path.cc), with an IIP on it.
+TEST(ConfigureInterface, IsDoneAgainWhenTheInterfaceWasMadeAnew) {
+  in_fresh_namespace([] {
+    auto tap = std::make_unique<Tap>("sluice0");
+    Mux mux;
+    EXPECT_EQ(mux.tables.configure_interface(port_settings()).value_or(""), "");
+    EXPECT_EQ(mux.tables.add_address("sluice0", {ip("10.0.0.100"), 24}).value_or(""), "");
+    EXPECT_EQ(mux.tables.add_address("sluice0", {ip("10.0.0.101"), 24}).value_or(""), "");
+    EXPECT_EQ(mux.tables.remove_address("sluice0", {ip("10.0.0.101"), 24}).value_or(""), "");
+    EXPECT_TRUE(mux.until([&] { return mux.tables.synced(); }));
+    EXPECT_TRUE(mux.until_all_addresses(3));
+    const std::string addresses = shown_addresses(), way = shown_default("-4") + shown_default("-6");
+    tap.reset();
+    EXPECT_TRUE(mux.until([&] { return mux.tables.mirror().link("sluice0") == nullptr; }));
+    tap = std::make_unique<Tap>("sluice0");
+    EXPECT_TRUE(mux.until([&] { return mux.tables.statistics().renewals == 1; }));
+    EXPECT_TRUE(mux.until_all_addresses(3));
+    EXPECT_EQ(shown_addresses(), addresses);
+    EXPECT_EQ(shown_default("-4") + shown_default("-6"), way);
+  });
+}
+
+TEST(ConfigureInterface, IsDoneAgainWhenTheInterfaceWasDown) {
+  in_fresh_namespace([] {
+    const Tap tap("sluice0");
+    Mux mux;
+    EXPECT_EQ(mux.tables.configure_interface(port_settings()).value_or(""), "");
+    EXPECT_TRUE(mux.until([&] { return mux.tables.synced(); }));
+    EXPECT_TRUE(mux.until_all_addresses(2));
+    const std::string addresses = shown_addresses(), way = shown_default("-4") + shown_default("-6");
+    run("ip link set sluice0 down");
+    EXPECT_TRUE(mux.until([&] { return !mux.tables.mirror().link("sluice0")->up; }));
+    run("ip link set sluice0 up");
+    EXPECT_TRUE(mux.until([&] { return mux.tables.statistics().renewals == 1; }));
+    EXPECT_EQ(shown_addresses(), addresses);
+    EXPECT_EQ(shown_default("-4") + shown_default("-6"), way);
   });
 }
 
