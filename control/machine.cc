@@ -268,7 +268,8 @@ std::vector<rpc::PortFacts> Machine::port_facts() const {
                      .tx_queues = port.tx_queues(),
                      .offers_rss = port.offers_rss(),
                      .link_up = [&port] { return port.link_up(); },
-                     .missed_packets = [&port] { return port.missed_packets(); }});
+                     .missed_packets = [&port] { return port.missed_packets(); },
+                     .tx_errors = [&port] { return port.tx_errors(); }});
   }
   return facts;
 }

@@ -224,6 +224,7 @@ class Sluiced {
     appliance_.restart = succession_.outcome();
     appliance_.buffers = machine_.buffers();
     appliance_.free_buffers = [this] { return machine_.free_buffers(); };
+    appliance_.kernel_figures = [this] { return ways_.figures(); };
     appliance_.tsc_hz = Machine::tsc_hz();
     appliance_.ask = [this](unsigned worker, Request request, Machine::Answered done) {
       return machine_.ask(io_, worker, std::move(request), std::move(done));

@@ -13,12 +13,25 @@ namespace {
 
 constexpr const char* kNoWay = "no port has a gateway_mac or a kernel_interface";
 
+// The kernel's device below a port: "lb0" of "net_af_packet0,iface=lb0,framesz=2048"; "" where the kernel has
+// none.
+std::string device_below(const std::string& device) {
+  constexpr std::string_view kMark = ",iface=";
+  const auto at = device.find(kMark);
+  if (!device.starts_with("net_af_") || at == std::string::npos) return {};
+  const std::string rest = device.substr(at + kMark.size());
+  return rest.substr(0, rest.find(','));
+}
+
 // One kernel interface is enough to need the kernel's tables.
 std::unique_ptr<neighbor::KernelTables> kernel_tables(boost::asio::io_context& io,
                                                       const config::Dataplane& dataplane,
                                                       std::function<void()> changed) {
   neighbor::KernelOptions options;
-  for (const config::Port& port : dataplane.ports) options.interfaces.push_back(port.kernel_interface);
+  for (const config::Port& port : dataplane.ports) {
+    options.interfaces.push_back(port.kernel_interface);
+    options.devices.push_back(device_below(port.device));
+  }
   if (std::ranges::all_of(options.interfaces, &std::string::empty)) return nullptr;
   options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
   return std::make_unique<neighbor::KernelTables>(io, std::move(options), std::move(changed));
@@ -67,6 +80,12 @@ std::vector<IpAddress> Ways::own_addresses() const {
       own.push_back(address.address);
   }
   return own;
+}
+
+rpc::KernelFigures Ways::figures() const {
+  if (!kernel_) return {};
+  const neighbor::KernelStatistics& all = kernel_->statistics();
+  return {all.losses, all.renewals};
 }
 
 void Ways::configure_interfaces(const std::vector<MacAddress>& macs) {

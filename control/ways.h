@@ -14,6 +14,7 @@
 #include "control/config/model.h"
 #include "control/maps/paths.h"
 #include "control/neighbor/kernel.h"
+#include "control/rpc/appliance.h"
 
 namespace sluice {
 
@@ -36,6 +37,8 @@ class Ways {
   void watch(const std::vector<config::Service>& services);
   // Is all known that the kernel knew when we began to ask?
   [[nodiscard]] bool known() const { return !kernel_ || kernel_->synced(); }
+  // What went wrong between us and the kernel, and was mended.
+  [[nodiscard]] rpc::KernelFigures figures() const;
   // Null without any kernel interface.
   [[nodiscard]] neighbor::KernelTables* kernel() const { return kernel_.get(); }
 

@@ -49,6 +49,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
         resolving(options.resolve_interval, kNeighborsAsked),
         freshening(options.fresh_interval, kNeighborsAsked) {
     mirror.set_interfaces(options.interfaces);
+    mirror.set_devices(options.devices);
   }
   ~Impl() { descriptor.release(); }  // libnl closes the socket
 

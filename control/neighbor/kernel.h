@@ -42,6 +42,7 @@ constexpr std::uint32_t kDefaultRoutePriority = 4096;
 
 struct KernelOptions {
   std::vector<std::string> interfaces;               // Mirror::set_interfaces
+  std::vector<std::string> devices = {};             // Mirror::set_devices
   std::chrono::milliseconds debounce{5};             // from the first change to on_change
   std::chrono::milliseconds confirm_delay{250};      // from the first unconfirmed change to its dump
   std::chrono::milliseconds resolve_interval{1000};  // between two requests for one neighbour
@@ -123,8 +124,8 @@ class KernelTables {
 
   // Gives an address to an interface beside those of configure_interface(), which does not touch it, or takes
   // it back; what is so already is no failure. No duplicate address detection by the kernel; an IPv6 address
-  // is marked deprecated, so that no connection of our own begins from it. What is added is in the mirror, and
-  // told by on_change, when this returns. None, or one sentence.
+  // is marked deprecated, so that no connection of our own begins from it. What is added is in the mirror,
+  // and told by on_change, when this returns. None, or one sentence.
   std::optional<std::string> add_address(const std::string& interface,
                                          const config::InterfaceAddress& address);
   std::optional<std::string> remove_address(const std::string& interface,

@@ -60,6 +60,12 @@ void Mirror::set_interfaces(std::vector<std::string> names) {
   changed_ = true;
 }
 
+void Mirror::set_devices(std::vector<std::string> names) {
+  if (names == devices_) return;
+  devices_ = std::move(names);
+  changed_ = true;
+}
+
 bool Mirror::apply(const Event& event) {
   const bool changed = std::visit(
       [&](const auto& what) {
@@ -170,7 +176,14 @@ std::optional<std::size_t> Mirror::port_of(int ifindex) const {
   if (!found || !found->up || !found->carrier) return {};
   const auto at = std::ranges::find(interfaces_, found->name);
   if (at == interfaces_.end()) return {};
-  return static_cast<std::size_t>(at - interfaces_.begin());
+  const auto port = static_cast<std::size_t>(at - interfaces_.begin());
+  const Link* device = device_of(port);
+  if (device && !(device->up && device->carrier)) return {};
+  return port;
+}
+
+const Link* Mirror::device_of(std::size_t port) const {
+  return port < devices_.size() && !devices_[port].empty() ? link(devices_[port]) : nullptr;
 }
 
 const Neighbor* Mirror::resolved(const NextHop& hop) const {
@@ -227,8 +240,9 @@ Answer Mirror::lookup(const IpAddress& destination) const {
   const Hop& hop = route.hops[choose(decision, destination)];
   const NextHop key{hop.ifindex, hop.gateway.value_or(destination)};
   const Link& way = *link(hop.ifindex);
-  const std::uint32_t mtu = route.mtu ? std::min(route.mtu, way.mtu) : way.mtu;
+  std::uint32_t mtu = route.mtu ? std::min(route.mtu, way.mtu) : way.mtu;
   const std::size_t port = *port_of(hop.ifindex);
+  if (const Link* device = device_of(port)) mtu = std::min(mtu, device->mtu);
   // The default route asked for itself, and it has no gateway: there is no one neighbour to name.
   if (const Neighbor* known = resolved(key))
     return Resolved{key.ifindex, key.ip, *known->mac, port, mtu, route.preferred_source};

@@ -92,7 +92,7 @@ struct Resolved {
   IpAddress next_hop_ip;  // the gateway, or the destination itself when it is on the link
   MacAddress mac;         // of next_hop_ip
   std::size_t port = 0;
-  std::uint32_t mtu = 0;                      // of the route when it has one, at most that of the link
+  std::uint32_t mtu = 0;                      // of the route when it has one, at most that of link and device
   std::optional<IpAddress> preferred_source;  // of the route
   friend bool operator==(const Resolved&, const Resolved&) = default;
 };
@@ -122,6 +122,9 @@ class Mirror {
   // Our ports' kernel interfaces, by name ("" = a port without one; its position is kept). They need not
   // exist (yet); an interface made anew under the same name is followed.
   void set_interfaces(std::vector<std::string> names);
+  // The kernel's device below each of them, where a port is one of the kernel's own (AF_PACKET, AF_XDP), else
+  // "": what such a device is too small for, or cannot send because it is down, does not leave by that port.
+  void set_devices(std::vector<std::string> names);
 
   // Takes one fact in. Returns whether anything but a neighbour's freshness changed, that is whether an
   // answer may have. Unknown removals and repeated facts return false.
@@ -186,12 +189,13 @@ class Mirror {
   bool take(const Neighbor& neighbor, bool removed);
   bool forget_link(int ifindex);
   [[nodiscard]] std::optional<std::size_t> port_of(int ifindex) const;  // only of usable links
+  [[nodiscard]] const Link* device_of(std::size_t port) const;
   [[nodiscard]] Decision decide(const IpAddress& destination) const;
   [[nodiscard]] std::size_t choose(const Decision& decision, const IpAddress& destination) const;
   [[nodiscard]] const Neighbor* resolved(const NextHop& hop) const;
   [[nodiscard]] std::uint64_t epoch(Kind kind) const { return epochs_[static_cast<std::size_t>(kind)]; }
 
-  std::vector<std::string> interfaces_;
+  std::vector<std::string> interfaces_, devices_;
   std::map<int, Stamped<Link>> links_;
   std::map<Address, std::uint64_t> addresses_;  // -> epoch
   std::map<NextHop, Stamped<Neighbor>> neighbors_;

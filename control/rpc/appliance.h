@@ -32,6 +32,12 @@ struct PortFacts {
   bool offers_rss = false;
   std::function<bool()> link_up;
   std::function<std::uint64_t()> missed_packets;  // lost by the device before Sluice saw them
+  std::function<std::uint64_t()> tx_errors;       // lost by the device after it took them
+};
+
+// What went wrong between us and the kernel's tables, and was mended.
+struct KernelFigures {
+  std::uint64_t netlink_losses = 0, interface_renewals = 0;
 };
 
 struct WorkerFacts {
@@ -66,6 +72,7 @@ struct Appliance {
   std::function<std::vector<std::string>(config::Model, const maps::ChangeOptions&)> apply = {};
   // Further parts of `explain`: what rooms have to add to its answer.
   std::vector<std::function<void(const FlowKey& key, nlohmann::json& answer)>> explain_parts = {};
+  std::function<KernelFigures()> kernel_figures = {};
   // Further parts of `status`, by key: what rooms have to say that not every appliance has.
   std::map<std::string, std::function<nlohmann::json()>> status_parts = {};
 };

@@ -38,6 +38,13 @@ void write_ports(metrics::Text& text, const Appliance& appliance) {
       text.sample({{"port", appliance.ports[i].name}}, totals[i].*family.value);
     }
   }
+  const auto each = [&](auto PortFacts::*value) {
+    for (const PortFacts& port : appliance.ports) text.sample({{"port", port.name}}, (port.*value)());
+  };
+  text.counter("sluice_port_missed_packets_total", "Packets that the device lost before Sluice saw them.");
+  each(&PortFacts::missed_packets);
+  text.counter("sluice_port_tx_errors_total", "Packets that the device took and could not send.");
+  each(&PortFacts::tx_errors);
   text.gauge("sluice_port_held_packets", "Packets that wait: for a first fragment, or for the kernel.");
   for (unsigned i = 0; i < totals.size(); ++i) {
     text.sample({{"port", appliance.ports[i].name}}, totals[i].held_packets);
@@ -139,6 +146,15 @@ void write_probes(metrics::Text& text, const Appliance& appliance) {
   text.sample({}, probes.bytes);
 }
 
+void write_kernel(metrics::Text& text, const KernelFigures& figures) {
+  text.counter("sluice_netlink_losses_total",
+               "Times that the kernel dropped messages for us; all its tables were read again.");
+  text.sample({}, figures.netlink_losses);
+  text.counter("sluice_interface_renewals_total",
+               "Kernel interfaces that came back and got their addresses and routes again.");
+  text.sample({}, figures.interface_renewals);
+}
+
 void write_restart(metrics::Text& text, const restart::Outcome& outcome) {
   text.gauge("sluice_restart_refused", "1 when the state that the process before left was refused.");
   text.sample({}, outcome.kind == restart::Outcome::Kind::kRefused ? 1 : 0);
@@ -167,6 +183,7 @@ std::string render_metrics(const Appliance& appliance) {
   write_dips(text, appliance);
   write_workers(text, appliance);
   write_probes(text, appliance);
+  if (appliance.kernel_figures) write_kernel(text, appliance.kernel_figures());
   write_restart(text, appliance.restart);
   return text.take();
 }

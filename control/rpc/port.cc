@@ -38,6 +38,7 @@ void add_port(Router& router, Appliance& appliance) {
                                   {"wire_tx_packets", t.wire_tx_packets},
                                   {"wire_tx_bytes", t.wire_tx_bytes},
                                   {"missed_packets", port.missed_packets()},
+                                  {"tx_errors", port.tx_errors()},
                                   {"rss", rss_word(port, t)},
                                   {"mac", to_string(port.mac)},
                                   {"mtu_bytes", port.mtu},

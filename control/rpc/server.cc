@@ -51,7 +51,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     const auto peer = peer_of(socket.native_handle());
     if (!peer || refused.size() >= options.max_clients) return;
     Caller caller{peer->uid, peer->gid, peer->pid, may_change(*peer), options.max_answer_bytes};
-    const bool full = served.size() >= options.max_clients;
+    const bool full = served.size() >= options.max_clients && !make_room();
     auto& home = full ? refused : served;
     const auto session =
         std::make_shared<Session>(std::move(socket), router, options, caller,
@@ -62,6 +62,21 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     if (!full) return session->start();
     session->refuse(Error(kBusy, "all " + std::to_string(options.max_clients) +
                                      " places for clients are taken; close one and try again"));
+  }
+
+  // Closes the client that has been idle longest, if that is long enough.
+  bool make_room() {
+    const auto since = [](const std::shared_ptr<Session>& session) {
+      return session->idle_since().value_or(Session::Clock::time_point::max());
+    };
+    const auto longest = std::ranges::min_element(served, {}, since);
+    if (longest == served.end() || !(*longest)->idle_since() ||
+        Session::Clock::now() - since(*longest) < options.spare_idle) {
+      return false;
+    }
+    const std::shared_ptr<Session> session = *longest;
+    session->close();
+    return true;
   }
 
   bool may_change(const Peer& peer) const {

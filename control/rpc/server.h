@@ -5,7 +5,8 @@
 // Everything a client can do is bounded: its line, its answer, its time to take that answer, the number of
 // clients. A client has one request in work at a time and is not read meanwhile, so whoever asks without
 // reading fills only its own socket buffer, and is dropped when an answer could not be handed over in time.
-// Being idle costs nothing.
+// Being idle costs nothing, but when all places are taken the client that has been idle longest makes room,
+// if that is longer than `spare_idle`: whoever holds all places and asks nothing locks nobody out.
 //
 // Who may: whoever the socket's mode lets connect may read. Changes are for root, the server's own user and
 // members of the admin group. The kernel says who the peer is (SO_PEERCRED) and which groups its process
@@ -39,6 +40,7 @@ struct ServerOptions {
 
   std::size_t max_line_bytes = 64 * 1024;  // without the newline
   std::size_t max_clients = 64;
+  std::chrono::milliseconds spare_idle{2'000};  // a client that asked something since then keeps its place
   std::size_t max_answer_bytes = 16 * 1024 * 1024;
   std::chrono::milliseconds answer_timeout{30'000};  // for a Method::later; then error, and close
   std::chrono::milliseconds write_timeout{10'000};   // for a client to take one answer

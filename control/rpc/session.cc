@@ -24,6 +24,7 @@ void Session::start() {
 }
 
 void Session::read() {
+  if (!idle_since_) idle_since_ = Clock::now();
   asio::async_read_until(socket_, asio::dynamic_buffer(in_, limits_.max_line_bytes + 1), '\n',
                          [self = shared_from_this()](const ErrorCode& error, std::size_t bytes) {
                            self->on_line(error, bytes);
@@ -51,6 +52,7 @@ void Session::on_line(const ErrorCode& error, std::size_t bytes) {
 }
 
 void Session::ask(const std::string& line) {
+  idle_since_.reset();
   waiting_ = true;
   router_.handle(line, caller_, [weak = weak_from_this()](std::string answer) {
     if (const auto self = weak.lock()) self->answered(std::move(answer));
@@ -86,6 +88,7 @@ void Session::write() {
 }
 
 void Session::refuse(const Error& error) {
+  idle_since_.reset();
   refusing_ = true;
   out_ = error_line(nullptr, error);
   write();

@@ -9,9 +9,11 @@
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "control/rpc/router.h"
@@ -37,6 +39,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void close();
 
+  using Clock = std::chrono::steady_clock;
+  // Since when it has asked nothing; none while a request is in work or an answer on its way.
+  [[nodiscard]] std::optional<Clock::time_point> idle_since() const { return idle_since_; }
+
  private:
   using ErrorCode = boost::system::error_code;
 
@@ -61,6 +67,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string in_;
   std::string out_;
   std::array<char, 4096> trash_;
+  std::optional<Clock::time_point> idle_since_;
   bool waiting_ = false;  // for the router
   bool last_ = false;     // the client has sent all it will send
   bool refusing_ = false;

@@ -162,6 +162,11 @@ std::uint64_t Port::missed_packets() const {
   return rte_eth_stats_get(dpdk_port_, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
 }
 
+std::uint64_t Port::tx_errors() const {
+  rte_eth_stats stats{};
+  return rte_eth_stats_get(dpdk_port_, &stats) == 0 ? stats.oerrors : 0;
+}
+
 PacketPool::PacketPool(std::uint32_t count, std::uint16_t mtu) : count_(count) {
   const unsigned frame = std::max<unsigned>(RTE_MBUF_DEFAULT_DATAROOM, mtu + kL2Bytes + 64u);
   const unsigned room = RTE_PKTMBUF_HEADROOM + RTE_ALIGN_CEIL(frame, 64u);

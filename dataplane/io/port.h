@@ -53,6 +53,8 @@ class Port {
   [[nodiscard]] bool link_up() const;
   // What the device itself lost before we saw it (rte_eth_stats: imissed, rx_nombuf).
   [[nodiscard]] std::uint64_t missed_packets() const;
+  // What the device took from us and could not send (oerrors): they count as sent.
+  [[nodiscard]] std::uint64_t tx_errors() const;
 
  private:
   void configure(const PortSettings& settings, rte_mempool* pool);

@@ -7,9 +7,11 @@
 #include <rte_cycles.h>
 #include <rte_pause.h>
 #include <rte_ring.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <algorithm>
+#include <span>
 
 #include "dataplane/worker/worker.h"
 
@@ -95,6 +97,13 @@ bool Worker::sleep() noexcept {
   const int woken = ppoll(wakers, count, &limit, nullptr);
   publisher_.online(settings_.index);
   if (woken == 0) return true;
+  // A socket whose link went down says so once, to who asks; unasked it would wake us for ever.
+  for (const pollfd& waker : std::span(wakers, count)) {
+    int error = 0;
+    socklen_t bytes = sizeof error;
+    if (waker.revents & POLLERR) [[unlikely]]
+      getsockopt(waker.fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
+  }
   bell.hush();
   // If it was for nothing, there is a while of naps before the next sleep.
   bell.set(Bell::State::kDrowsy);

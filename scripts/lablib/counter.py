@@ -6,6 +6,7 @@
     counter.py hold ADDRESS PORT COUNT       opens COUNT connections, and then obeys, one line each:
         check       a JSON line: connections that exchanged a counter since the question, all of them, by server
         close NAME  closes those on that server; the same line
+        renew       forgets the broken ones and opens as many new ones; the same line
         times       a JSON line: how long the exchanges since the last such question took, in ms
 
 Each connection sends the next number every 100 ms and expects "NAME NUMBER" back, always from the same server."""
@@ -84,6 +85,11 @@ async def hold(address, port, count):
                 connection.closing = True
             await asyncio.gather(*(tasks[c] for c in leaving))
             connections = [c for c in connections if c not in leaving]
+        if words[0] == "renew":
+            connections = [c for c in connections if not c.broken]
+            new = [Connection() for _ in range(count - len(connections))]
+            tasks |= {c: asyncio.create_task(c.run(address, port)) for c in new}
+            connections += new
         before = {c: c.number for c in connections}
         end = asyncio.get_running_loop().time() + MOST
         # Two numbers further: the second one was sent after the question.
@@ -98,6 +104,7 @@ async def hold(address, port, count):
                     "all": len(connections),
                     "servers": collections.Counter(c.name for c in connections),
                     "broken": collections.Counter(c.broken for c in connections if c.broken),
+                    "broken_on": collections.Counter(c.name for c in connections if c.broken),
                 }
             ),
             flush=True,

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ground import COUNT, COUNTER, Table, Wrong, drops, ground, new_drops, port, told
+from ground import COUNT, COUNTER, Table, Wrong, drops, ground, new_drops, port, shown, told
 from lablib.host import run
 from lablib.topology import SUBNETS, Shape, mac_of
 from lablib.traffic import PYTHON, VIP4, spread
@@ -30,6 +30,7 @@ class Flood:
     who: str = "client2"
     to: dict = field(default_factory=dict)
     must: tuple = ()  # drop words, or figures of counted(), of which one at least must have grown
+    seconds: float = SECONDS
     kernel: bool = False  # it goes the way of the kernel, which must stay open for others
 
 
@@ -62,7 +63,7 @@ def blast(lab, flood):
     client = lab.spec("client1")
     to = {"vip": VIP4, "port": COUNTER.port, "client": client.v4, **flood.to}
     to |= {"from_mac": spec.mac, "to_mac": mac_of(SUBNETS[spec.subnet.name].router[0])}
-    argv = [PYTHON, BLAST, spec.device, flood.kind, str(SECONDS), str(flood.rate), json.dumps(to)]
+    argv = [PYTHON, BLAST, spec.device, flood.kind, str(flood.seconds), str(flood.rate), json.dumps(to)]
     process = subprocess.Popen(lab.host(flood.who).wrap(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def send():
@@ -148,10 +149,6 @@ def collide(here, table):
         worst = max((row for row in rows if row is not random), key=lambda row: row[place])
         where = f"fullest place {worst[place]:.2f} times the mean ({worst['attack']}); at random {random[place]:.2f}"
         table.add((f"collisions aimed at {name}", "-", "-", "-", where), wrong)
-
-
-def shown(number):
-    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:.0f}"
 
 
 def all_floods(table):

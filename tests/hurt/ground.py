@@ -91,6 +91,10 @@ class Ground:
         return time.monotonic() - begin
 
 
+def shown(number):
+    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:.0f}"
+
+
 def balances(row):
     came = row["rx_packets"] + row["created_packets"]
     return came == sum(row[f"{way}_packets"] for way in ("tx", "punted", "dropped", "held"))

@@ -46,6 +46,25 @@ TEST_F(MirrorTest, AServerBehindTheRouterIsReachedThroughTheGateway) {
             (Resolved{kPort, ip("10.0.0.1"), mac(1), 0, 1500, {}}));
 }
 
+TEST_F(MirrorTest, TheDeviceBelowAPortCountsToo) {
+  mirror.set_devices({"lb0", "", ""});
+  EXPECT_EQ(way("10.1.0.11"), "10.0.0.1 at 1 on 2") << "the kernel has no such device: a card of DPDK's own";
+  Link device = link(5, "lb0");
+  device.mtu = 1400;
+  mirror.watch({ip("10.1.0.11")});
+  mirror.apply(is(device));
+  EXPECT_TRUE(mirror.settle());
+  EXPECT_EQ(std::get<Resolved>(mirror.lookup(ip("10.1.0.11"))).mtu, 1400u);
+  device.carrier = false;
+  mirror.apply(is(device));
+  EXPECT_TRUE(mirror.settle());
+  EXPECT_EQ(way("10.1.0.11"), "no route");
+  device.carrier = true;
+  device.mtu = 9000;
+  mirror.apply(is(device));
+  EXPECT_EQ(std::get<Resolved>(mirror.lookup(ip("10.1.0.11"))).mtu, 1500u);
+}
+
 TEST_F(MirrorTest, AServerOnTheLinkIsItsOwnNextHop) {
   EXPECT_EQ(way("10.0.0.77"), "10.0.0.77 unresolved on 2");
   mirror.apply(is(neighbor(kPort, "10.0.0.77", 7)));

@@ -99,6 +99,22 @@ TEST_F(ServerTest, ThePlacesForClientsAreCounted) {
   EXPECT_EQ(next.ask(kPing)["result"], "pong") << "a place that was freed is given again";
 }
 
+TEST_F(ServerTest, TheLongestIdleMakesRoomWhenAllPlacesAreTaken) {
+  options.spare_idle = 100ms;
+  start();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (std::size_t i = 0; i < options.max_clients; ++i) {
+    clients.push_back(std::make_unique<Client>(options.path));
+    ASSERT_EQ(clients.back()->ask(kPing)["result"], "pong");
+  }
+  std::this_thread::sleep_for(options.spare_idle);  // it is about idle time
+  ASSERT_EQ(clients.front()->ask(kPing)["result"], "pong");
+  Client next(options.path);
+  EXPECT_EQ(next.ask(kPing)["result"], "pong");
+  EXPECT_EQ(clients[1]->line(), "(end)");
+  EXPECT_EQ(clients.front()->ask(kPing)["result"], "pong") << "it asked something since";
+}
+
 TEST_F(ServerTest, AClientThatNeverReadsIsDroppedAndHoldsNobodyUp) {
   options.write_timeout = 200ms;
   std::promise<std::string> dropped;
