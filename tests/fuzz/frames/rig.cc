@@ -180,7 +180,7 @@ WorkerSettings Rig::settings(unsigned index) {
     lane.owns_queue = index == 0;
     lane.outbox = port.outbox;
     lane.to_kernel = port.to_kernel;
-    lane.kernel_rate = TokenBucket(1'000, 64, hz);
+    lane.kernel_rates = KernelRates(1'000, 64, hz);
     s.lanes.push_back(lane);
     s.outboxes.push_back(index == 0 ? port.outbox : nullptr);
   }
