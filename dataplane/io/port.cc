@@ -4,6 +4,7 @@
 
 #include "dataplane/door/hand_over.h"
 
+#include <linux/if_packet.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -158,8 +159,14 @@ bool Port::link_up() const {
 }
 
 std::uint64_t Port::missed_packets() const {
+  for (const int fd : wake_fds_) {
+    tpacket_stats ring{};
+    socklen_t bytes = sizeof ring;
+    if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &ring, &bytes) == 0) ring_drops_ += ring.tp_drops;
+  }
   rte_eth_stats stats{};
-  return rte_eth_stats_get(dpdk_port_, &stats) == 0 ? stats.imissed + stats.rx_nombuf : 0;
+  const bool told = rte_eth_stats_get(dpdk_port_, &stats) == 0;
+  return ring_drops_ + (told ? stats.imissed + stats.rx_nombuf : 0);
 }
 
 std::uint64_t Port::tx_errors() const {

@@ -51,7 +51,8 @@ class Port {
     return queue < wake_fds_.size() ? wake_fds_[queue] : -1;
   }
   [[nodiscard]] bool link_up() const;
-  // What the device itself lost before we saw it (rte_eth_stats: imissed, rx_nombuf).
+  // What the device itself lost before we saw it (rte_eth_stats: imissed, rx_nombuf; of an AF_PACKET port
+  // also what found the kernel's ring full, which its driver does not tell).
   [[nodiscard]] std::uint64_t missed_packets() const;
   // What the device took from us and could not send (oerrors): they count as sent.
   [[nodiscard]] std::uint64_t tx_errors() const;
@@ -66,7 +67,8 @@ class Port {
   bool offers_rss_ = false;
   bool reads_file_ = false;
   bool started_ = false;
-  std::vector<int> wake_fds_;  // the driver's sockets, by queue
+  mutable std::uint64_t ring_drops_ = 0;  // the kernel forgets them when they are asked for
+  std::vector<int> wake_fds_;             // the driver's sockets, by queue
 };
 
 // One pool for all packets. `count` buffers that each hold a frame of `mtu` bytes of IP in one piece.

@@ -38,7 +38,7 @@ extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
 extern "C" int gettimeofday(timeval* time, void*) noexcept {
   timespec now{};
   const int result = clock_gettime(CLOCK_REALTIME, &now);
-  if (time) *time = {now.tv_sec, now.tv_nsec / 1000};
+  *time = {now.tv_sec, now.tv_nsec / 1000};
   return result;
 }
 

@@ -30,9 +30,14 @@ FEW_BUFFERS = 2047  # fewer than the ring between the workers holds
 TIER1, TIER2 = "rte-worker-1", "rte-worker-2"
 
 
+KEY = "5a17" * 20
+
+
 def two_workers(text):
     cpus = sorted(os.sched_getaffinity(0))
     text = re.sub(r"(--lcores=0@\d+,1@\d+)", rf"\1,2@{cpus[2 % len(cpus)]}", text)
+    # With a key of its own the next process has the same maps even when it takes nothing over.
+    text = re.sub(r'hash_key = "[^"]*"', f'hash_key = "{KEY}"', text)
     plain = "workers  = ( { lcore = 1; tier1 = true; tier2 = true; } );"
     assert plain in text
     return text.replace(plain, "workers = ( { lcore = 1; tier1 = true; tier2 = false; }, { lcore = 2; tier1 = false; tier2 = true; } );")
@@ -121,7 +126,7 @@ def no_buffers(here, spell):
     here.wait(lambda: here.metrics()["sluice_buffers_free"] > FEW_BUFFERS / 2, "buffers were free again")
     spell.must(least < 600, f"{least:.0f} buffers were free at the worst")  # the rest lies in caches of threads
     spell.saw(f"{least:.0f} of {FEW_BUFFERS} buffers free")
-    spell.must(spell.lost(), "nothing was counted")
+    spell.must(spell.lost().get("missed"), "the port missed no packet")
 
 
 # --- the kernel's side ------------------------------------------------------------------------------------------------
@@ -432,7 +437,7 @@ def suffer(here, fault, table):
 
 def all_faults(table, only=""):
     with ground(SHAPE, change=two_workers) as here:
-        for fault in (fault for fault in FAULTS if not only or only in fault.what):
+        for fault in (fault for fault in FAULTS if not only or fault.what.split()[0] in only.split(",")):
             suffer(here, fault, table)
 
 
