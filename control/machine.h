@@ -42,6 +42,8 @@ class Machine {
   Machine& operator=(const Machine&) = delete;
 
   [[nodiscard]] std::vector<MacAddress> macs() const;
+  // Those that somebody removed are made anew.
+  void renew_kernel_interfaces() { kernel_->renew(); }
   // Starts ports, workers and the kernel path on this first snapshot: from here on packets flow.
   void start(std::unique_ptr<const Snapshot> first);
   [[nodiscard]] Publisher& publisher() { return *publisher_; }

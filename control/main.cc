@@ -261,6 +261,7 @@ class Sluiced {
     load_.tick();
     rpc::sample_rates(appliance_);
     name_liars();
+    machine_.renew_kernel_interfaces();
     ticker_.expires_after(std::chrono::seconds(1));
     ticker_.async_wait([this](const boost::system::error_code& error) {
       if (!error) tick();

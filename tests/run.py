@@ -166,12 +166,16 @@ def part_fuzz():
     return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, sanitizing.ADDRESS_RUN, SETTINGS.fuzz_target)
 
 
-def hurt(name):
+def hurt(name, **how):
     """A table of tests/hurt: what was tried and what survived."""
     build_release()
     sys.path.insert(0, str(ROOT / "tests" / "hurt"))
     os.environ.setdefault("SLUICE_BUILD", str(RELEASE))
-    return importlib.import_module(name).main()
+    return importlib.import_module(name).main(**how)
+
+
+def part_soak():
+    return hurt("soak", seconds=SETTINGS.soak_seconds, seed=SETTINGS.soak_seed)
 
 
 PARTS = {
@@ -182,6 +186,8 @@ PARTS = {
     "fuzz": (part_fuzz, "libFuzzer on all that comes from outside"),
     "lab": (part_lab, "whole systems with real kernels"),
     "floods": (lambda: hurt("floods"), "floods under connections that must survive"),
+    "faults": (lambda: hurt("faults"), "what breaks inside and around it, under the same connections"),
+    "soak": (part_soak, "everything in no order, for three minutes"),
 }
 OTHER_NAMES = {"unit": ["--asan"]}
 SETTINGS = argparse.Namespace()  # what was given besides parts
@@ -193,6 +199,8 @@ def parse_arguments():
         parser.add_argument(*OTHER_NAMES.get(name, []), f"--{name}", dest=name, action="store_true", help=text)
     parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="how long each target is fuzzed (60)")
     parser.add_argument("--fuzz-target", action="append", default=[], choices=list(fuzzing.TARGETS), help="only this one")
+    parser.add_argument("--soak-seconds", type=int, default=180, metavar="N", help="how long the soak lasts (180)")
+    parser.add_argument("--soak-seed", type=int, metavar="N", help="which events it makes")
     parser.parse_args(namespace=SETTINGS)
     arguments = vars(SETTINGS)
     return [name for name in PARTS if arguments[name]] or list(PARTS)

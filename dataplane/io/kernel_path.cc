@@ -6,7 +6,6 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
-#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -30,7 +29,6 @@ constexpr unsigned kBatch = 32;
 constexpr long kPollNs = 300'000;     // how long a punted packet waits at most while others come
 constexpr long kSleepNs = 2'000'000;  // and else, while the workers have no time to call
 constexpr unsigned kPollsBeforeSleep = 30;
-constexpr unsigned kTriesPerS = 10;  // to make a TAP anew
 
 // A descriptor, or -1 with errno and in `what` the step that failed.
 int try_tap(const std::string& name, const char*& what) {
@@ -109,6 +107,7 @@ KernelPath::KernelPath(std::vector<Link> links, rte_mempool* pool, const Probes&
     taps_.push_back(std::move(tap));
     if (!taps_.back().to_kernel) throw std::runtime_error("no memory for the queue to the kernel");
   }
+  renewals_ = std::make_unique<Renewal[]>(taps_.size());
 }
 
 KernelPath::~KernelPath() {
@@ -118,6 +117,7 @@ KernelPath::~KernelPath() {
     while (rte_ring_dequeue(tap.to_kernel, &packet) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(packet));
     rte_ring_free(tap.to_kernel);
     if (tap.fd >= 0) close(tap.fd);
+    if (const int fd = renewals_[&tap - taps_.data()].fd.load(); fd >= 0) close(fd);
   }
 }
 
@@ -149,9 +149,10 @@ void KernelPath::run() {
   for (const Tap& tap : taps_) wait.push_back({tap.fd, POLLIN, 0});
   for (unsigned idle = 0; !stopping_.load(std::memory_order_relaxed);) {
     unsigned moved = 0;
-    for (Tap& tap : taps_) {
+    for (unsigned i = 0; i < taps_.size(); ++i) {
+      Tap& tap = taps_[i];
       if (tap.fd < 0) [[unlikely]]
-        make_anew(tap);
+        tap.fd = renewals_[i].fd.exchange(-1, std::memory_order_acquire);
       moved += to_kernel(tap) + from_kernel(tap);
     }
     idle = moved == 0 ? idle + 1 : 0;
@@ -176,12 +177,15 @@ void KernelPath::run() {
   }
 }
 
-void KernelPath::make_anew(Tap& tap) {
-  const std::uint64_t now_tsc = rte_rdtsc();
-  if (now_tsc < tap.try_at_tsc) return;
-  tap.try_at_tsc = now_tsc + rte_get_tsc_hz() / kTriesPerS;
-  const char* what = nullptr;
-  tap.fd = try_tap(tap.link.interface, what);
+void KernelPath::renew() {
+  for (unsigned i = 0; i < taps_.size(); ++i) {
+    if (!renewals_[i].due.load(std::memory_order_acquire)) continue;
+    const char* what = nullptr;
+    const int fd = try_tap(taps_[i].link.interface, what);
+    if (fd < 0) continue;  // somebody else took the name: asked again
+    renewals_[i].due.store(false, std::memory_order_relaxed);
+    renewals_[i].fd.store(fd, std::memory_order_release);
+  }
 }
 
 unsigned KernelPath::to_kernel(Tap& tap) {
@@ -212,8 +216,10 @@ unsigned KernelPath::from_kernel(Tap& tap) {
     const ssize_t bytes = read(tap.fd, rte_pktmbuf_mtod(m, void*), rte_pktmbuf_tailroom(m));
     if (bytes < static_cast<ssize_t>(sizeof(EthernetHeader))) {
       rte_pktmbuf_free(m);
-      // Somebody removed the TAP.
-      if (bytes < 0 && errno == EBADFD) close(std::exchange(tap.fd, -1));
+      if (bytes < 0 && errno == EBADFD) {  // somebody removed the TAP
+        close(std::exchange(tap.fd, -1));
+        renewals_[&tap - taps_.data()].due.store(true, std::memory_order_release);
+      }
       return i;
     }
     rte_pktmbuf_append(m, static_cast<std::uint16_t>(bytes));

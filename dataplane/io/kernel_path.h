@@ -7,8 +7,9 @@
 // Frames that may be health probes on their way through the data path (door/probe_ports.h) do not go to their
 // port's outbox but to a worker, which sends them as it sends clients' packets.
 //
-// A TAP that somebody removes is made anew, ten times a second at most; packets for the kernel are counted as
-// refused meanwhile. Its addresses and routes are control's business (control/neighbor/kernel.h).
+// A TAP that somebody removes is made anew by the control thread, which has the rights to; packets for the
+// kernel are counted as refused meanwhile. Its addresses and routes are control's business too
+// (control/neighbor/kernel.h).
 #pragma once
 
 #include <atomic>
@@ -58,6 +59,8 @@ class KernelPath {
   [[nodiscard]] Bell& bell() { return bell_; }
   void start();
   void stop();
+  // Control thread, now and then: makes TAPs that were removed anew.
+  void renew();
   // This thread is a writer of its own.
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   // Packets of a port that wait for the kernel.
@@ -66,16 +69,21 @@ class KernelPath {
  private:
   struct Tap {
     Link link;
-    int fd = -1;  // none while it is gone
-    std::uint64_t try_at_tsc = 0;
+    int fd = -1;  // the path's thread; none while it is gone
     rte_ring* to_kernel = nullptr;
   };
   void run();
   unsigned to_kernel(Tap& tap);
   unsigned from_kernel(Tap& tap);
-  void make_anew(Tap& tap);
+
+  // A removed TAP, between the two threads.
+  struct Renewal {
+    std::atomic<bool> due{false};  // the path's thread sets, control clears
+    std::atomic<int> fd{-1};       // control sets, the path's thread takes
+  };
 
   std::vector<Tap> taps_;
+  std::unique_ptr<Renewal[]> renewals_;  // by TAP
   rte_mempool* pool_;
   const Probes probes_;
   WorkerCounters counters_;
