@@ -8,19 +8,18 @@
 #include <algorithm>
 #include <vector>
 
+#include "tests/unit/maps/written.h"
+
 namespace sluice::maps {
 namespace {
 
 using std::chrono::seconds;
+using test::at;
 using Names = std::vector<std::string>;
 
 const MapKey kGroup{"web", "default"};
 const Members kA = {{"a", {1}}}, kAB = {{"a", {1}}, {"b", {1}}}, kABC = {{"a", {1}}, {"b", {1}}, {"c", {1}}},
               kBC = {{"b", {1}}, {"c", {1}}};
-
-Clock::time_point at(int s) {
-  return Clock::time_point(seconds(s));
-}
 
 // What is under way for one group, and one who says which DIPs are empty.
 struct Story {
