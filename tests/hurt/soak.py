@@ -83,7 +83,7 @@ class Events:
         self.dead = set()
 
     def all(self):
-        return (self.add, self.drain, self.weight, self.kill, self.revive, self.reload, self.flood)
+        return (self.add, self.drain, self.close, self.weight, self.kill, self.revive, self.reload, self.flood)
 
     def listed(self):
         rows = self.lab.ask("dip", "list", COUNTER.name)
@@ -113,6 +113,16 @@ class Events:
         name = self.some(self.serving())
         self.lab.ask("dip", "drain", COUNTER.name, self.address[name])
         del self.weights[name]
+        return name
+
+    def close(self):
+        """The clients of a draining server go, so that it may go too; as many new ones come."""
+        draining = self.listed() - set(self.weights) - self.dead
+        if not draining:
+            return None
+        name = self.some(draining)
+        self.here.connections.ask("close", name)
+        self.here.connections.ask("renew")
         return name
 
     def weight(self):
