@@ -241,11 +241,17 @@ void Election::wire_defended(const IpAddress& address, TimePoint now) {
   at->second.not_before = now + kBlocked;
 }
 
+bool Election::can_take_ours(const std::string& member, TimePoint now) const {
+  return std::ranges::all_of(iips_, [&](const auto& entry) {
+    return entry.second.claim != Claim::kHolding || knows(member, entry.first, now);
+  });
+}
+
 std::string Election::successor(TimePoint now) const {
   std::string best;
   std::tuple<unsigned, unsigned> best_rank;
   for (const auto& [name, holds] : loads(now)) {
-    if (name == self_) continue;
+    if (name == self_ || !can_take_ours(name, now)) continue;
     const std::tuple<unsigned, unsigned> rank{holds, ~peers_.at(name).rank.priority};
     if (best.empty() || rank < best_rank) {
       best = name;

@@ -112,7 +112,7 @@ class Election {
   // Offers all that is held here to `to`, or to the designated member when "" is given; it is given up at
   // once. A sentence when that cannot be.
   std::optional<std::string> hand_over(const std::string& to, TimePoint now, Orders& orders);
-  // Whom hand_over("") would choose; "" when there is nobody.
+  // Whom hand_over("") would choose: who can take all that is held here; "" when there is nobody.
   [[nodiscard]] std::string successor(TimePoint now) const;
 
   [[nodiscard]] Word word(TimePoint now) const;
@@ -161,6 +161,7 @@ class Election {
   [[nodiscard]] std::string choose(const IpAddress& address, const std::string& home,
                                    const std::map<std::string, unsigned>& load, TimePoint now) const;
   [[nodiscard]] bool knows(const std::string& member, const IpAddress& address, TimePoint now) const;
+  [[nodiscard]] bool can_take_ours(const std::string& member, TimePoint now) const;
   [[nodiscard]] bool claimed_elsewhere(const IpAddress& address, TimePoint now) const;
   [[nodiscard]] bool offered_to_us(const IpAddress& address, TimePoint now) const;
   void compare(const Peer& peer, const IipWord& theirs, TimePoint now, Orders& orders);

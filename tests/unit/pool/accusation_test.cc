@@ -54,6 +54,17 @@ TEST(Accusation, WhoHasNobodyToTakeThemKeepsThem) {
   EXPECT_FALSE(member.election.holds(kA));
 }
 
+TEST(Accusation, OfTwoSparesTheOneThatMayTakeThemGetsThem) {
+  Member member;
+  member.says("mux2").iips[0].unable = true;  // its own data path may be dead too
+  member.says("mux3");
+  member.until_holding();
+  member.says("mux3").accuses = true;
+  member.pass(25ms);
+  EXPECT_EQ(member.election.word(member.now).offer_to, "mux3");
+  EXPECT_FALSE(member.election.holds(kA));
+}
+
 TEST(Accusation, OfTwoThatAccuseEachOtherNobodyMoves) {
   Holder member;
   member.election.set_dead_paths({{"mux2", member.now}});

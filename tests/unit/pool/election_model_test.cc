@@ -25,6 +25,7 @@ constexpr unsigned kLossesInARow = 2;
 constexpr auto kSettled = 8 * kAdvert;
 // And until somebody holds everything again: silence, a claim, one that was blocked for a while.
 constexpr auto kConverged = 3s;
+constexpr auto kFound = 1700ms;  // a dead data path, by who has a good one
 
 struct Letter {
   TimePoint arrives;
@@ -54,6 +55,7 @@ class World {
     for (auto& [name, member] : members_) {
       if (now_ >= member->next_tick) {
         member->next_tick = now_ + 25ms + std::chrono::milliseconds(random_() % 25);
+        member->election->set_dead_paths(found_dead_by(name));
         obey(name, member->election->tick(now_));
       }
       answer_questions(name, *member);
@@ -88,6 +90,16 @@ class World {
   void heal() {
     disturbed_ = now_;
     cut_.clear();
+    dead_.clear();
+  }
+  // It goes on to speak, and carries nothing.
+  void kill_a_path() { dead_.try_emplace(any(), now_); }
+  // Wherever somebody could have it who carries packets.
+  void expect_living_holders() const {
+    if (dead_.size() == ranks_.size()) return;
+    for (const PoolIip& iip : iips_)
+      for (const std::string& name : holders(iip.address))
+        EXPECT_FALSE(dead_.contains(name)) << name << ' ' << to_string(iip.address);
   }
   void hand_over() {
     const std::string from = any();
@@ -119,6 +131,14 @@ class World {
     std::map<IpAddress, TimePoint> questions;   // when the wire's answer is due
   };
 
+  // Who carries nothing himself has no proof that the fault is not his own.
+  std::map<std::string, TimePoint> found_dead_by(const std::string& name) const {
+    std::map<std::string, TimePoint> found;
+    if (dead_.contains(name)) return found;
+    for (const auto& [dead, since] : dead_)
+      if (now_ - since >= kFound) found[dead] = since + kFound;
+    return found;
+  }
   std::string any() { return ranks_[random_() % ranks_.size()].name; }
   void start(const std::string& name) {
     auto member = std::make_unique<Member>();
@@ -147,7 +167,8 @@ class World {
     for (auto at = member.questions.begin(); at != member.questions.end();) {
       bool defended = false;
       for (const std::string& holder : holders(at->first))
-        defended |= holder != name && !cut_.contains({name, holder}) && !cut_.contains({holder, name});
+        defended |= holder != name && !cut_.contains({name, holder}) && !cut_.contains({holder, name}) &&
+                    !dead_.contains(holder) && !dead_.contains(name);
       if (wire_defends_ && defended) {
         member.election->wire_defended(at->first, now_);
         at = member.questions.erase(at);
@@ -170,8 +191,10 @@ class World {
         continue;
       }
       lost = 0;
-      letters_[to.name].push_back({now_ + static_cast<int>(random_() % (kLatest / kStep)) * kStep,
-                                   ++sequence_, member.election->word(now_)});
+      Word word = member.election->word(now_);
+      word.accuses = found_dead_by(name).contains(to.name);
+      letters_[to.name].push_back(
+          {now_ + static_cast<int>(random_() % (kLatest / kStep)) * kStep, ++sequence_, std::move(word)});
     }
   }
   // A word that a later one has overtaken is as good as lost: adverts are numbered.
@@ -206,6 +229,7 @@ class World {
   std::map<std::pair<std::string, std::string>, unsigned> lost_;
   std::set<std::pair<std::string, std::string>> cut_;
   std::map<std::string, std::deque<Letter>> letters_;
+  std::map<std::string, TimePoint> dead_;  // data paths, since when
   std::uint64_t taken_ = 0, sequence_ = 0;
 };
 
@@ -220,6 +244,30 @@ TEST(ElectionModel, NeverTwoHoldOneWhileAdvertsGetThrough) {
       world.hand_over();
       world.run(kConverged);
       world.expect_one_each("after a hand-over");
+    }
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+// Data paths die under members that go on to speak: what they hold goes to one that carries packets, and
+// never are there two.
+TEST(ElectionModel, WhoCarriesNothingHoldsNothing) {
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(seed, seed % 2 == 0);
+    std::mt19937_64 random(seed);
+    world.run(2s);
+    for (int turn = 0; turn < 4; ++turn) {
+      for (auto deaths = 1 + random() % 2; deaths > 0; --deaths) {
+        world.kill_a_path();
+        world.run(std::chrono::milliseconds(random() % 2500));
+      }
+      world.run(kFound + kConverged);
+      world.expect_one_each("after a data path died");
+      world.expect_living_holders();
+      world.heal();
+      world.run(kConverged);
+      world.expect_one_each("after it was mended");
     }
     if (testing::Test::HasFailure()) return;
   }
