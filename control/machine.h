@@ -50,6 +50,8 @@ class Machine {
   [[nodiscard]] ProbePorts& probe_ports() { return probe_ports_; }
   // Workers finish what has come in, then everything stops. A file that a port reads is read to its end.
   void stop();
+  // After stop(): the kernel's interfaces stay for the next process. A sentence when they cannot.
+  std::optional<std::string> keep_interfaces() { return kernel_->keep(); }
 
   void register_writers(metrics::Totals& totals) const;
   [[nodiscard]] std::vector<rpc::PortFacts> port_facts() const;

@@ -26,6 +26,7 @@
 #include "control/load/desk.h"
 #include "control/machine.h"
 #include "control/maps/live.h"
+#include "control/restart/background.h"
 #include "control/route/announcer.h"
 #include "control/route/facts.h"
 #include "control/rpc/appliance.h"
@@ -41,7 +42,7 @@ constexpr int kDone = 0, kFailed = 1, kWrongUse = 2;
 
 struct Arguments {
   std::string config_file;
-  bool take_over = false;
+  bool take_over = false, background = false;
   bool check = false;
 };
 
@@ -109,6 +110,7 @@ class Sluiced {
     if (pool_) pool_->leave();
     machine_.stop();
     succession_.leave(live_);
+    if (keeping_) succession_.keep(machine_);
     doors_->close();
     log_balance();
     return kDone;
@@ -148,16 +150,24 @@ class Sluiced {
   // SIGTERM: routers learn of it first, and packets are forwarded until they have turned elsewhere. A second
   // one ends it at once.
   void wait_to_leave(boost::asio::signal_set& signals) {
-    signals.async_wait([this, &signals](const boost::system::error_code& error, int) {
+    signals.async_wait([this, &signals](const boost::system::error_code& error, int signal) {
       if (error) return;
       if (std::exchange(leaving_, true)) return io_.stop();
       sd_notify(0, "STOPPING=1");
+      keeping_ = signal == SIGTERM && live_.model().control.on_stop == config::OnStop::kKeep;
+      if (keeping_) return leave_for_the_next();
       routes_.withdraw();
       if (pool_) pool_->hand_over("", [](const auto&) {});
       leave_timer_.expires_after(std::chrono::milliseconds(live_.model().control.leave_ms));
       leave_timer_.async_wait([this](const boost::system::error_code&) { io_.stop(); });
       wait_to_leave(signals);
     });
+  }
+
+  // The next process comes at once, so nobody else learns of it.
+  void leave_for_the_next() {
+    routes_.leave();
+    io_.stop();
   }
 
   // The clients' way, for probes that take it: the kernel sends them by a port's interface.
@@ -303,6 +313,7 @@ class Sluiced {
                       supervise::watch_workers(appliance_.workers, live_, [this] { routes_.withdraw(); }));
     spdlog::info("ready");
     sd_notify(0, "READY=1");
+    restart::tell_ready();
   }
 
   void wait_for_reload(boost::asio::signal_set& reload) {
@@ -353,7 +364,7 @@ class Sluiced {
   std::optional<supervise::Watchdog> watchdog_;
   std::set<unsigned> liars_;
   unsigned ready_tries_ = 0;
-  bool machine_running_ = false, leaving_ = false;
+  bool machine_running_ = false, leaving_ = false, keeping_ = false;
 };
 
 int run(const Arguments& arguments) {
@@ -362,6 +373,7 @@ int run(const Arguments& arguments) {
   if (arguments.check) return kDone;
   start_log(model->control.log_level);
   try {
+    if (arguments.background) restart::go_to_background();
     confine::Confinement confinement(confine::plan_for(*model));
     Sluiced sluiced(*model, arguments.config_file, arguments.take_over);
     confine::confine(confinement);
@@ -383,6 +395,8 @@ int main(int argc, char** argv) {
   app.add_flag("--check", arguments.check, "parse and validate the file, touch no port, and exit");
   app.add_flag("--take-over", arguments.take_over,
                "get ready beside the sluiced that runs, then stop it and go on in its place");
+  app.add_flag("--background", arguments.background,
+               "come back when it is ready; the process goes on by itself");
   app.set_version_flag("--version", SLUICE_VERSION);
   try {
     app.parse(argc, argv);

@@ -61,4 +61,8 @@ void Succession::leave(const maps::Live& live) const {
   }
 }
 
+void Succession::keep(Machine& machine) const {
+  if (const auto refused = machine.keep_interfaces()) spdlog::error("{}", *refused);
+}
+
 }  // namespace sluice

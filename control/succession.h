@@ -25,6 +25,9 @@ class Succession {
   // After the workers have stopped.
   void leave(const maps::Live& live) const;
 
+  // And what the kernel has for our interfaces.
+  void keep(Machine& machine) const;
+
   [[nodiscard]] const HashKey& key() const { return key_; }
   // Was the key at work before this process began?
   [[nodiscard]] bool key_was_there() const { return predecessor_.key().has_value(); }

@@ -101,6 +101,7 @@ void Ways::configure_interfaces(const std::vector<MacAddress>& macs) {
     settings.gateway = port.gateway;
     settings.gateway6 = port.gateway6;
     settings.priority = priority++;
+    settings.was_kept = true;
     if (const auto problem = kernel_->configure_interface(settings)) throw std::runtime_error(*problem);
   }
 }

@@ -64,6 +64,10 @@ const Section<Control>& control_keys() {
           word("on_stall", &Control::on_stall,
                "What follows: routes are withdrawn and the process ends with 1, or with a core dump, so that "
                "its supervisor starts it afresh; or only the log tells."),
+          word("on_stop", &Control::on_stop,
+               "What SIGTERM leaves in the kernel: nothing, or, for a next process that comes at once, the "
+               "ports' interfaces with their addresses and the routes of the VIPs, so that routers and "
+               "routing daemons notice nothing. SIGINT withdraws in any case."),
           with_rule(text("user", &Control::user, "the name of a user",
                          "Whom the process becomes once packets flow: its user, with the groups of that "
                          "user. Empty: it stays who started it."),

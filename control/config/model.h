@@ -25,16 +25,17 @@ inline constexpr std::size_t kPorts = 16, kWorkers = 64, kServices = 1u << 16, k
 
 inline constexpr char kBesideTheSocket[] = "auto";  // Control::state_file
 enum class OnStall : std::uint8_t { kExit, kAbort, kLog };
+enum class OnStop : std::uint8_t { kWithdraw, kKeep };
 enum class Seccomp : std::uint8_t { kKill, kLog, kOff };
 
 struct Control {
   std::string socket = "/run/sluice/sluice.sock";
   std::string socket_group;  // who may read; "" = the process's own group
   unsigned socket_mode = 0660;
-  std::string admin_group;         // who, besides root, may change; "" = nobody else
-  std::string metrics;             // ADDRESS:PORT; "" = no endpoint
+  std::string admin_group;                    // who, besides root, may change; "" = nobody else
+  std::string metrics;                        // ADDRESS:PORT; "" = no endpoint
   std::string state_file = kBesideTheSocket;  // for the next process; "" = none
-  std::string log_level = "info";  // trace, debug, info, warn, error
+  std::string log_level = "info";             // trace, debug, info, warn, error
   std::vector<std::string> fence_command =
       {};  // what is run when somebody else defends an IIP (A6); no shell
   // Where the routes of the VIPs are put for a routing daemon to find (A5), and the mark that makes them
@@ -46,7 +47,8 @@ struct Control {
   OnStall on_stall = OnStall::kExit;
   std::string user;                   // whom the process becomes after its start; "" = nobody else
   std::string capabilities = "auto";  // what it keeps then: words, config/capabilities.h
-  Seccomp seccomp = Seccomp::kKill;   // what becomes of system calls that are not on the list
+  OnStop on_stop = OnStop::kWithdraw;
+  Seccomp seccomp = Seccomp::kKill;  // what becomes of system calls that are not on the list
   friend bool operator==(const Control&, const Control&) = default;
 };
 

@@ -127,6 +127,12 @@ std::span<const Word<OnStall>> words() {
 }
 
 template <>
+std::span<const Word<OnStop>> words() {
+  static constexpr Word<OnStop> kWords[] = {{OnStop::kWithdraw, "withdraw"}, {OnStop::kKeep, "keep"}};
+  return kWords;
+}
+
+template <>
 std::span<const Word<Seccomp>> words() {
   static constexpr Word<Seccomp> kWords[] = {
       {Seccomp::kKill, "kill"}, {Seccomp::kLog, "log"}, {Seccomp::kOff, "off"}};

@@ -20,7 +20,7 @@ struct Word {
 
 // All words of a choice, the default first. Defined for Idle, FlowMemory, Protocol, Stickiness, HashFields,
 // Scheduler, Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline, HealthType, ProbeWay,
-// Announce, OnStall and Seccomp.
+// Announce, OnStall, OnStop and Seccomp.
 template <class E>
 std::span<const Word<E>> words();
 
@@ -54,6 +54,8 @@ template <>
 std::span<const Word<Announce>> words();
 template <>
 std::span<const Word<OnStall>> words();
+template <>
+std::span<const Word<OnStop>> words();
 template <>
 std::span<const Word<Seccomp>> words();
 template <>

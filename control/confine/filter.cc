@@ -55,8 +55,8 @@ struct Context {
 
   void allow_families(std::initializer_list<int> families) {
     for (const int family : families) {
-      const auto is_it = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family));
-      check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, is_it), "allowing a socket");
+      const scmp_arg_cmp is_it{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0};
+      check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &is_it), "allowing a socket");
     }
   }
 
@@ -83,8 +83,8 @@ void allow_control(Context& context, const Extras& extras) {
   if (extras.bpf) context.allow("bpf");
   // Threads and processes, but no namespaces. clone3 has its flags where no filter sees them: the C library
   // takes clone when it is not there.
-  const auto no_namespaces = SCMP_A0(SCMP_CMP_MASKED_EQ, kNewNamespaces, 0);
-  check(seccomp_rule_add(context.filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, no_namespaces),
+  const scmp_arg_cmp no_namespaces{0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0};
+  check(seccomp_rule_add_array(context.filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &no_namespaces),
         "allowing clone");
   check(seccomp_rule_add(context.filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "hiding clone3");
 }

@@ -76,6 +76,27 @@ std::string text(const config::InterfaceAddress& address) {
   return to_string(address.address) + '/' + std::to_string(address.prefix_length);
 }
 
+// Takes away what another configuration put there: link-local addresses are the kernel's own.
+std::optional<std::string> clear_addresses(nl_sock* socket, int ifindex, const InterfaceSettings& settings) {
+  nl_cache* found = nullptr;
+  if (const int result = rtnl_addr_alloc_cache(socket, &found); result < 0)
+    return sentence(settings.name, "listing its addresses", result);
+  const Owned<nl_cache, nl_cache_free> cache(found);
+  std::vector<NlInterfaceAddress> kept;
+  for (const auto& address : settings.addresses) kept.push_back(to_rtnl(ifindex, address));
+  for (nl_object* object = nl_cache_get_first(found); object; object = nl_cache_get_next(object)) {
+    auto* there = reinterpret_cast<rtnl_addr*>(object);
+    if (rtnl_addr_get_ifindex(there) != ifindex || rtnl_addr_get_scope(there) == RT_SCOPE_LINK) continue;
+    const bool wanted = std::ranges::any_of(kept, [&](const NlInterfaceAddress& one) {
+      return nl_addr_cmp(rtnl_addr_get_local(one.get()), rtnl_addr_get_local(there)) == 0;
+    });
+    if (wanted) continue;
+    const int result = rtnl_addr_delete(socket, there, 0);
+    if (result < 0 && result != -NLE_NOADDR) return sentence(settings.name, "clearing its addresses", result);
+  }
+  return {};
+}
+
 // Our default route of a family through a link; without a gateway and a priority it stands for any such.
 NlRoute default_route(int family, int ifindex, const std::optional<IpAddress>& gateway,
                       std::uint32_t priority) {
@@ -112,7 +133,12 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
   const NlLink link(found);
   const int ifindex = rtnl_link_get_ifindex(found);
   Done& done = done_[name];
-  if (done.ifindex != ifindex) done = {ifindex, {}, {}};  // made anew: nothing of ours is on it
+  if (done.ifindex != ifindex) {  // made anew, or left for us by the process before
+    done = {ifindex, {}, {}};
+    if (settings.was_kept) {
+      if (auto error = clear_addresses(socket, ifindex, settings)) return error;
+    }
+  }
 
   set_switch(name, "ipv6/accept_dad", 0);
   set_switch(name, "ipv4/promote_secondaries", 1);
@@ -121,6 +147,9 @@ std::optional<std::string> InterfaceSetup::apply(nl_sock* socket, const Interfac
   set_switch(name, "ipv4/rp_filter", 2);
   const auto is_v6 = [](const config::InterfaceAddress& a) { return !a.address.is_v4(); };
   if (std::ranges::any_of(settings.addresses, is_v6)) set_switch(name, "ipv6/disable_ipv6", 0);
+  // While it waits for a next process it has no carrier: its neighbours are still where they were.
+  set_switch(name, "ipv4/arp_evict_nocarrier", 0);
+  set_switch(name, "ipv6/ndisc_evict_nocarrier", 0);
   // A router's advertisement gives a default route of priority 1024, ahead of the gateway that was
   // configured.
   if (settings.gateway6) set_switch(name, "ipv6/accept_ra_defrtr", 0);

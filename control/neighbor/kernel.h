@@ -72,6 +72,8 @@ struct InterfaceSettings {
   // of several ports with a gateway the first one's is taken while that port is up.
   std::uint32_t priority = 0;
   bool up = true;
+  // It may be there since a process before this one: other addresses on it were its, and go.
+  bool was_kept = false;
 };
 
 class KernelTables {

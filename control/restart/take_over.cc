@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,6 +44,13 @@ pid_t listener_on(const std::string& path) {
   return ::getsockopt(socket.value, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
 }
 
+// Where systemd started us beside the service's main process, we are that from here on: the end of the other
+// one is not the service's end. It must have heard so before that comes.
+void become_main_process() {
+  constexpr std::uint64_t kHeardUs = 5'000'000;
+  if (sd_notifyf(0, "MAINPID=%d", static_cast<int>(::getpid())) > 0) sd_notify_barrier(0, kHeardUs);
+}
+
 }  // namespace
 
 bool ask_to_leave(const std::string& socket, std::chrono::milliseconds patience) {
@@ -52,6 +60,7 @@ bool ask_to_leave(const std::string& socket, std::chrono::milliseconds patience)
   const Fd process(::syscall(SYS_pidfd_open, pid, 0));
   if (process.value < 0) return false;  // gone in this moment
   if (listener_on(socket) != pid) return false;
+  become_main_process();
   if (::syscall(SYS_pidfd_send_signal, process.value, SIGTERM, nullptr, 0) != 0) {
     fail(pid, std::string("it cannot be told to stop: ") + std::strerror(errno));
   }

@@ -11,6 +11,7 @@ using boost::system::error_code;
 Options options_for(const config::Control& control, bool has_kernel,
                     std::function<void(const std::string&)> log) {
   Options options;
+  options.adopt = control.on_stop == config::OnStop::kKeep;
   options.marks = {.table = has_kernel ? control.route_table : 0, .protocol = control.route_protocol};
   options.log = std::move(log);
   return options;
@@ -23,6 +24,8 @@ Announcer::Announcer(boost::asio::io_context& io, Options options)
   news_.emplace(io, kernel_->news_descriptor());
   wait_for_news();
   compare();
+  if (!there_.empty() && options_.log)
+    options_.log("found " + std::to_string(there_.size()) + " routes that were left for this process");
   if (stats_.withdrawn > 0 && options_.log)
     options_.log("removed " + std::to_string(stats_.withdrawn) +
                  " routes that an earlier sluiced left behind");
@@ -46,9 +49,13 @@ void Announcer::begin() {
 }
 
 void Announcer::withdraw() {
-  if (phase_ == Phase::kWithdrawn) return;
+  if (phase_ == Phase::kWithdrawn || phase_ == Phase::kLeft) return;
   phase_ = Phase::kWithdrawn;
   compare();
+}
+
+void Announcer::leave() {
+  if (phase_ == Phase::kAnnouncing) phase_ = Phase::kLeft;
 }
 
 void Announcer::wait_for_news() {
@@ -78,6 +85,7 @@ void Announcer::compare() {
       const Difference touched = difference(there_, found->routes);
       stats_.repaired += touched.add.size() + touched.remove.size() + found->strange.size();
     }
+    if (phase_ == Phase::kLeft) return;
     for (const auto& [prefix, priority] : found->strange) {
       if (!kernel_->remove(prefix, priority)) ++stats_.withdrawn;
     }
@@ -91,7 +99,7 @@ void Announcer::compare() {
 }
 
 void Announcer::reach() {
-  if (!kernel_) return;
+  if (!kernel_ || phase_ == Phase::kLeft || (phase_ == Phase::kBefore && options_.adopt)) return;
   std::map<Prefix, std::string> before = std::exchange(refused_, {});
   const auto wanted = phase_ == Phase::kAnnouncing ? wanted_prefixes(announcements_) : std::set<Prefix>{};
   const Difference change = difference(there_, wanted);

@@ -6,8 +6,8 @@
 // come, or whether one is lost: after a loss, and every `check_interval` in any case, the kernel is asked
 // anew. A request that the kernel refuses is told once and tried again.
 //
-// Before begin() nothing is announced, and what a crashed predecessor left is removed; after withdraw()
-// nothing is announced either. Control thread.
+// Before begin() nothing is announced, and what a crashed predecessor left is removed, unless it is to be
+// adopted; after withdraw() nothing is announced either. Control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -32,6 +32,8 @@ struct Options {
   std::chrono::milliseconds settle{50};   // from news of somebody else's change to the comparison
   std::chrono::milliseconds retry{1000};  // after a refusal
   std::chrono::milliseconds check_interval{10'000};
+  // What is ours in the kernel already was left for us: it stays until begin(), and is then what is wanted.
+  bool adopt = false;
   std::function<void(const std::string&)> log = {};  // warnings; may be empty
 };
 
@@ -55,7 +57,8 @@ struct Stats {
 
 class Announcer {
  public:
-  // Throws std::runtime_error with one sentence when netlink cannot be opened. Removes what is ours already.
+  // Throws std::runtime_error with one sentence when netlink cannot be opened. Removes what is ours already,
+  // unless it is to be adopted.
   Announcer(boost::asio::io_context& io, Options options);
   ~Announcer();
   Announcer(const Announcer&) = delete;
@@ -67,6 +70,8 @@ class Announcer {
   void begin();
   // Takes all of it out of the kernel, for good.
   void withdraw();
+  // Leaves all of it to the next process: nothing is added or removed from here on.
+  void leave();
 
   [[nodiscard]] std::vector<Row> rows() const;
   [[nodiscard]] const Stats& stats() const { return stats_; }
@@ -77,7 +82,7 @@ class Announcer {
   void compare();  // with what the kernel says now
   void reach();    // from `there_` to what is wanted
 
-  enum class Phase : std::uint8_t { kBefore, kAnnouncing, kWithdrawn };
+  enum class Phase : std::uint8_t { kBefore, kAnnouncing, kWithdrawn, kLeft };
   Options options_;
   Phase phase_ = Phase::kBefore;
   std::optional<KernelRoutes> kernel_;

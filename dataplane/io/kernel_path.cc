@@ -39,7 +39,10 @@ int try_tap(const std::string& name, const char*& what) {
   ifreq request{};
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
   std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-  if (ioctl(fd, TUNSETIFF, &request) == 0) return fd;
+  if (ioctl(fd, TUNSETIFF, &request) == 0) {
+    ioctl(fd, TUNSETPERSIST, 0);  // one that was kept for us is ours again, and goes with us
+    return fd;
+  }
   const int error = errno;
   close(fd);
   errno = error;
@@ -119,6 +122,14 @@ KernelPath::~KernelPath() {
     if (tap.fd >= 0) close(tap.fd);
     if (const int fd = renewals_[&tap - taps_.data()].fd.load(); fd >= 0) close(fd);
   }
+}
+
+std::optional<std::string> KernelPath::keep() {
+  for (const Tap& tap : taps_) {
+    if (ioctl(tap.fd, TUNSETPERSIST, 1) == 0) continue;
+    return "kernel_interface " + tap.link.interface + " cannot be kept: " + std::strerror(errno);
+  }
+  return {};
 }
 
 rte_ring* KernelPath::to_kernel(unsigned port) const {

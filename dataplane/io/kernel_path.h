@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,7 +35,7 @@ class KernelPath {
 
   struct Link {
     unsigned port = 0;       // index of the port it belongs to
-    std::string interface;   // name of the TAP, made here and gone with us
+    std::string interface;   // name of the TAP, made here and gone with us, unless keep() is called
     std::uint16_t vlan = 0;  // the kernel sees untagged frames; the port's tag goes on and off here
     std::uint16_t mtu = 1500;
     rte_ring* outbox = nullptr;  // of the port; frames from the kernel go there
@@ -61,6 +62,9 @@ class KernelPath {
   void stop();
   // Control thread, now and then: makes TAPs that were removed anew.
   void renew();
+  // After stop(): the TAPs stay when we go, with all that the kernel has for them, until the next process
+  // opens them. Without a carrier meanwhile. A sentence when the kernel refuses.
+  std::optional<std::string> keep();
   // This thread is a writer of its own.
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
   // Packets of a port that wait for the kernel.

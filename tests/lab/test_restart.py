@@ -6,13 +6,16 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
+import threading
+import time
 
 import pytest
 from connections import COUNTER, Downloads, conf_text, counter_servers, hold
 from labtools import VIP4, assert_spread, spread
-from lablib import LabError
+from lablib import LabError, process
 from lablib.topology import Shape
 
 SHAPE = Shape(dips=4, spares=1)
@@ -116,6 +119,65 @@ def test_ten_take_overs_break_nothing(lab, load):
         assert_intact(load, f"take-over {turn + 1}")
     figures = load[1].ask("check", pause=6)
     assert figures["intact"] == figures["all"], figures
+
+
+@contextlib.contextmanager
+def systemd(path):
+    """What NOTIFY_SOCKET hears; a barrier passes once it is read."""
+    heard = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(path))
+        server.settimeout(0.2)
+        done = threading.Event()
+
+        def listen():
+            while not done.is_set():
+                with contextlib.suppress(TimeoutError):
+                    text, descriptors, _, _ = socket.recv_fds(server, 4096, 1)
+                    heard.append(text.decode())
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield heard
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_take_over_in_the_background_becomes_the_main_process_of_systemds_service(lab, load, tmp_path):
+    """The drop-in of docs/restart.md: the command comes back when the next process is ready."""
+    before = lab.daemon("mux1", "sluiced")
+    with systemd(tmp_path / "notify") as heard, open(before.log, "ab") as log:
+        argv = [str(lab.build / "sluiced"), "-c", str(conf_of(lab)), "--take-over", "--background"]
+        command = subprocess.run(
+            lab.host("mux1").wrap(["env", f"NOTIFY_SOCKET={tmp_path / 'notify'}", *argv]),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120, check=False,
+        )
+        assert command.returncode == 0
+        assert lab.ask("status")["ready"] and not before.alive()
+        deadline = time.monotonic() + 20
+        while not any("READY=1" in text for text in heard):
+            assert time.monotonic() < deadline, heard
+            time.sleep(0.02)
+    (pid,) = re.findall(r"^MAINPID=(\d+)$", "\n".join(heard), re.M)
+    # It has no other parent by now than the one that adopts orphans; the lab has to know it, to stop it.
+    lab.stop("mux1", "sluiced")
+    lab.record(process.Daemon("mux1", "sluiced", int(pid), process.started_at(int(pid)), before.log))
+    assert_intact(load, "a take-over in the background")
+
+
+def test_one_that_fails_in_the_background_says_so_and_the_old_one_goes_on(lab, load, tmp_path):
+    wrong = tmp_path / "wrong.conf"
+    wrong.write_text(conf_of(lab).read_text().replace("control: {", 'control: { user = "no-such-user"; ', 1))
+    before = lab.daemon("mux1", "sluiced")
+    argv = [str(lab.build / "sluiced"), "-c", str(wrong), "--take-over", "--background"]
+    command = lab.host("mux1").run(argv, check=False)
+    assert command.returncode == 1 and "there is no user" in command.stderr, command
+    assert before.alive() and lab.ask("status")["ready"]
+    assert_intact(load, "a take-over that failed")
 
 
 def test_a_start_that_fails_leaves_the_state_to_the_next(lab, load):

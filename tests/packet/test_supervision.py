@@ -150,7 +150,7 @@ def test_the_units_are_installed_and_systemd_understands_them(tmp_path):
     for name, source in units.items():
         assert installed[source].endswith(f"/lib/systemd/system/{name}")
         text = open(source).read()
-        assert "@" not in re.sub(r"^#.*$", "", text, flags=re.M)
+        assert not re.search(r"@\w+@", text)
         copy = tmp_path / name
         copy.write_text(re.sub(r"ExecStart=\S+/", f"ExecStart={BUILD}/", text))
         # It makes directories in /run: let them be its own.

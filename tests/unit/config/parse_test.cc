@@ -48,7 +48,8 @@ TEST(Parse, EveryKeyReachesItsField) {
       "  metrics = \"[::1]:9107\"; state_file = \"/run/x\"; log_level = \"debug\"; route_table = 7; "
       "route_protocol = 8; leave_ms = 9; "
       "stall_s = "
-      "10; on_stall = \"abort\"; user = \"nobody\"; capabilities = \"auto cap_kill\"; seccomp = \"log\"; };\n"
+      "10; on_stall = \"abort\"; on_stop = \"keep\"; user = \"nobody\"; capabilities = \"auto cap_kill\"; "
+      "seccomp = \"log\"; };\n"
       "dataplane: { eal = [ \"-m\", \"512\" ]; idle = \"busy\"; slots = 251; buffers = 4096; flows = "
       "4096;\n"
       "  hash_key = \"" +
@@ -93,6 +94,7 @@ TEST(Parse, EveryKeyReachesItsField) {
                                     OnStall::kAbort,
                                     "nobody",
                                     "auto cap_kill",
+                                    OnStop::kKeep,
                                     Seccomp::kLog}));
   const Dataplane& dataplane = model.dataplane;
   EXPECT_EQ(dataplane.eal, (std::vector<std::string>{"-m", "512"}));

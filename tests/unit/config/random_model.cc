@@ -61,6 +61,7 @@ Control RandomModel::control() {
   if (one_in(2)) control.leave_ms = static_cast<unsigned>(below(3600001));
   if (one_in(2)) control.stall_s = static_cast<unsigned>(below(3601));
   control.on_stall = word<OnStall>();
+  control.on_stop = word<OnStop>();
   if (one_in(2)) control.user = "sluice";
   if (one_in(2)) control.capabilities = one_in(2) ? "" : "auto sys_nice";
   control.seccomp = word<Seccomp>();

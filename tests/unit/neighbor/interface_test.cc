@@ -90,6 +90,29 @@ TEST(ConfigureInterface, ReplacesWhatItSetAndLeavesWhatOthersAdded) {
   });
 }
 
+TEST(ConfigureInterface, TakesOverAnInterfaceThatAProcessBeforeLeft) {
+  in_fresh_namespace([] {
+    const Tap tap("sluice0");
+    InterfaceSettings settings = port_settings();
+    {
+      Mux before;
+      EXPECT_EQ(before.tables.configure_interface(settings).value_or(""), "");
+    }
+    run("ip addr add 10.0.0.77/24 dev sluice0");
+    run("ip addr add 2001:db8::77/64 dev sluice0 nodad");
+    Mux next;
+    settings.was_kept = true;
+    EXPECT_EQ(next.tables.configure_interface(settings).value_or(""), "");
+    const std::string addresses = shown_addresses();
+    EXPECT_NE(addresses.find(" 10.0.0.10/24 2001:db8::10/64"), std::string::npos) << addresses;
+    EXPECT_EQ(addresses.find("::77"), std::string::npos) << addresses;
+    EXPECT_EQ(shown_default("-4"), "default via 10.0.0.1 dev sluice0 proto 201 metric 4096 onlink \n");
+    run("ip addr add 10.0.0.78/24 dev sluice0");
+    EXPECT_EQ(next.tables.configure_interface(settings).value_or(""), "");
+    EXPECT_NE(shown_addresses().find("10.0.0.78/24"), std::string::npos) << "others' addresses stay later on";
+  });
+}
+
 TEST(ConfigureInterface, TwoPortsWithGatewaysStandInTheOrderOfTheConfiguration) {
   in_fresh_namespace([] {
     const Tap first("sluice0"), second("sluice1");

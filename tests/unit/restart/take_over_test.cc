@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <thread>
+#include <vector>
 
 #include "tests/unit/restart/directory.h"
 
@@ -50,6 +54,61 @@ TEST(TakeOver, WhoListensIsToldToStopAndWaitedFor) {
   EXPECT_EQ(::waitpid(pid, &status, WNOHANG), pid) << "it is gone already";
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
   EXPECT_FALSE(ask_to_leave(directory.file())) << "a socket that nobody listens on";
+}
+
+// systemd, as far as a take-over knows it: hears what is notified, and lets a barrier pass when it has.
+class Systemd {
+ public:
+  explicit Systemd(const std::string& path) : fd_(::socket(AF_UNIX, SOCK_DGRAM, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path.c_str());
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  }
+  ~Systemd() {
+    ::unsetenv("NOTIFY_SOCKET");
+    ::close(fd_);
+  }
+  // The next message; descriptors that come with it are closed, after `then`.
+  std::string hear(const std::function<void()>& then = [] {}) const {
+    char text[256] = {};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(ucred))] = {};
+    iovec part{text, sizeof text - 1};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    EXPECT_GT(::recvmsg(fd_, &message, 0), 0);
+    then();
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+      int passed = -1;
+      if (c->cmsg_type == SCM_RIGHTS) std::memcpy(&passed, CMSG_DATA(c), sizeof passed);
+      if (passed >= 0) ::close(passed);
+    }
+    return text;
+  }
+
+ private:
+  int fd_;
+};
+
+TEST(TakeOver, SystemdKnowsTheNewProcessBeforeTheOldOneEnds) {
+  const test::TestDirectory directory;
+  const Systemd systemd(directory.file() + ".notify");
+  const pid_t pid = listen_apart(directory.file(), false);
+  std::vector<std::string> heard;
+  bool was_alive = false;
+  std::thread listener([&] {
+    heard.push_back(systemd.hear());
+    heard.push_back(systemd.hear([&] { was_alive = ::waitpid(pid, nullptr, WNOHANG) == 0; }));
+  });
+  EXPECT_TRUE(ask_to_leave(directory.file()));
+  listener.join();
+  EXPECT_EQ(heard, (std::vector<std::string>{"MAINPID=" + std::to_string(::getpid()), "BARRIER=1"}));
+  EXPECT_TRUE(was_alive);
+  ::waitpid(pid, nullptr, 0);
 }
 
 TEST(TakeOver, NobodyIsThere) {

@@ -122,6 +122,47 @@ TEST(Announcer, TakesItsRoutesWithItWhenItEnds) {
   });
 }
 
+Options adopting() {
+  Options options;
+  options.adopt = true;
+  return options;
+}
+
+TEST(Announcer, LeavesItsRoutesToTheNextWhichAdoptsThem) {
+  in_fresh_namespace([] {
+    const std::string both = "unreachable:203.0.113.10 unreachable:2001:db8:cb::10";
+    {
+      Appliance before;
+      before.announcer.want({vip("203.0.113.10"), vip("2001:db8:cb::10")});
+      before.announcer.begin();
+      before.announcer.leave();
+      before.announcer.want({vip("203.0.113.10", false)});
+      before.announcer.withdraw();
+      EXPECT_EQ(table(), both) << "changed after it was left";
+    }
+    EXPECT_EQ(table(), both) << "gone with its process";
+    Appliance next(adopting());
+    EXPECT_EQ(next.log, std::vector<std::string>{"found 2 routes that were left for this process"});
+    next.announcer.want({vip("203.0.113.10"), vip("203.0.113.11"), vip("2001:db8:cb::10", false)});
+    EXPECT_EQ(table(), both) << "changed before packets flow";
+    next.announcer.begin();
+    EXPECT_EQ(table(), "unreachable:203.0.113.10 unreachable:203.0.113.11");
+    EXPECT_EQ(next.announcer.stats().announced, 1u);
+    EXPECT_EQ(next.announcer.stats().withdrawn, 1u);
+  });
+}
+
+TEST(Announcer, WithdrawsWhatItAdoptedWhenItsStartFails) {
+  in_fresh_namespace([] {
+    run("ip route add unreachable 203.0.113.10 table 202 proto 202 metric 1000000");
+    {
+      const Appliance next(adopting());
+      EXPECT_EQ(table(), "unreachable:203.0.113.10");
+    }
+    EXPECT_EQ(table(), "");
+  });
+}
+
 TEST(Announcer, PutsBackWhatSomebodyElseRemoved) {
   in_fresh_namespace([] {
     Appliance appliance;
