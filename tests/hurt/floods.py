@@ -159,7 +159,7 @@ def all_floods(table):
 
 
 def main():
-    heads = (("flood", 28), ("packets/s", 9), ("intact", 10), ("p50 p99 before / during, ms", 27), ("where it went", 0))
+    heads = (("flood", 30), ("packets/s", 9), ("intact", 10), ("p50 p99 before / during, ms", 27), ("where it went", 0))
     return told(Table(*heads), all_floods)
 
 
