@@ -61,7 +61,12 @@ class Follower {
       if (!anew) count_broken(service, tables_.find_target(flow_[i]->target) == kNoTarget);
       erase_ |= 1ull << i;
     });
-    for_each(found, [&](unsigned i) { rte_prefetch0(&tables_.target_of_id[flow_[i]->target]); });
+    for_each(found, [&](unsigned i) {
+      const std::uint32_t id = flow_[i]->target, target = tables_.find_target(id);
+      burst_.target[i] = target;
+      if (target != kNoTarget) [[likely]]
+        rte_prefetch0(&tables_.targets[target]);
+    });
     for_each(found, [&](unsigned i) { stay(i, service); });
     // From here on the pointers of `found` are no longer valid.
     for_each(erase_, [&](unsigned i) {
@@ -70,7 +75,7 @@ class Follower {
     const std::uint64_t looking = mask & ~found & burst_.chained;
     for_each(mask & ~found & ~looking, [&](unsigned i) { begin(i, service); });
     mask &= burst_.live & ~looking;
-    for_each(mask, [&](unsigned i) { rte_prefetch0(&tables_.targets[burst_.target[i]]); });
+    for_each(mask & ~found, [&](unsigned i) { rte_prefetch0(&tables_.targets[burst_.target[i]]); });
     burst_.decided |= mask;
   }
 
@@ -141,15 +146,14 @@ class Follower {
     return (target == kNoTarget || !tables_.targets[target].usable) && newest(i) == kNoTarget;
   }
 
-  // A known flow stays where it is, for as long as its DIP can take it.
+  // A known flow stays where it is, for as long as its DIP can take it. Its target is known by now.
   void stay(unsigned i, const Service& service) {
     Flow& flow = *flow_[i];
     const Layout& layout = burst_.layout[i];
-    const std::uint32_t target = tables_.find_target(flow.target);
+    const std::uint32_t target = burst_.target[i];
     if (target == kNoTarget || !tables_.targets[target].usable) [[unlikely]] {
       return leave(i, service, flow, target == kNoTarget);
     }
-    burst_.target[i] = target;
     if (layout.is(Layout::kIcmpError)) return;
     if (desk_.dry) {
       const bool anew = layout.is(Layout::kOpensFlow) && flow.state() == FlowState::kClosing;

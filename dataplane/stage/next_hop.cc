@@ -10,15 +10,17 @@ constexpr unsigned kLeastPathBytes = 68;
 
 }  // namespace
 
-std::uint64_t next_hop(Burst& burst, const Snapshot& tables) noexcept {
+std::uint64_t next_hop(Burst& burst, const Snapshot& tables, const WorkerCounters& counters) noexcept {
   const Target* const targets = tables.targets.data();
   const NextHop* const hops = tables.next_hops.data();
+  const TrafficCounters* const traffic = counters.target.get();
   std::uint64_t oversized = 0;
   for_each(burst.live, [&](unsigned i) {
     const Layout layout = burst.layout[i];
     const Target& target = targets[burst.target[i]];
     const NextHop& hop = hops[target.next_hop];
     burst.egress[i] = hop.port;
+    __builtin_prefetch(&traffic[target.counter], 1);  // encapsulate's
     const bool fits = unsigned{layout.ip_bytes} + target.outer_bytes <= hop.mtu;
     if (layout.hops_left > 1 && fits && hop.resolved) [[likely]]
       return;

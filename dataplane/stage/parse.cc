@@ -335,12 +335,17 @@ DropReason parse_frame(const rte_mbuf& m, Parsed& p, FlowKey& key) {
 }  // namespace
 
 void parse(Burst& burst) noexcept {
-  std::uint64_t others = 0;
+  // A loop for each kind: short enough for the compiler to keep all it needs in registers.
+  std::uint64_t others = 0, odd = 0;
   for_each(burst.live, [&](unsigned i) {
     const bool plain = parse_plain(*burst.packet[i], burst.layout[i], burst.key[i]);
     others |= std::uint64_t{!plain} << i;
   });
-  for_each(others, [&](unsigned i) { parse_other(burst, i); });
+  for_each(others, [&](unsigned i) {
+    const bool plain = parse_plain6(*burst.packet[i], burst.layout[i], burst.key[i]);
+    odd |= std::uint64_t{!plain} << i;
+  });
+  for_each(odd, [&](unsigned i) { parse_other(burst, i); });
 }
 
 }  // namespace sluice

@@ -104,7 +104,8 @@ void select_dip(Burst& burst, const Snapshot& tables) noexcept;
 // Reads layout, target. Writes egress. Drops packets whose TTL runs out, those that cannot be made to fit the
 // path to the DIP, and those whose next hop is not resolved; returns the mask of live IPv4 packets that must
 // be split.
-[[nodiscard]] std::uint64_t next_hop(Burst& burst, const Snapshot& tables) noexcept;
+[[nodiscard]] std::uint64_t next_hop(Burst& burst, const Snapshot& tables,
+                                     const WorkerCounters& counters) noexcept;
 
 // Splits the packets of `oversized` (RFC 791); what follows a first piece is appended to `further`, ready for
 // encapsulate, and counted as created.

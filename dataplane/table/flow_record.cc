@@ -110,7 +110,7 @@ void FlowStore<Key>::restore_one(const FlowRecord<Key>& record, const FlowKey& k
     return;
   }
   const Spot spot = index_.spot(hash);
-  if (lookup(record.key, record.protocol, spot) != kNone) {
+  if (lookup(key, spot) != kNone) {
     ++sum.wrong;
     return;
   }

@@ -62,11 +62,6 @@ void FlowStore<Key>::set_timeouts(const FlowTimeouts& timeouts) {
   }
 }
 
-template <typename Key>
-bool FlowStore<Key>::is(const Entry& entry, const Key& key, std::uint8_t protocol) const {
-  return std::memcmp(&entry.key, &key, sizeof(Key)) == 0 && entry.flow.protocol_ == protocol;
-}
-
 // Two passes over the index: first buckets; then, for the few whose first bucket sent entries on, second
 // ones.
 template <typename Key>
@@ -104,11 +99,10 @@ std::uint64_t FlowStore<Key>::find(const FlowKey* keys, const std::uint64_t* has
   for_each_bit(mask & ~promising, [&](unsigned i) { out[i] = nullptr; });
   std::uint64_t found = 0;
   for_each_bit(promising, [&](unsigned i) {
-    const Key key(keys[i]);
     out[i] = nullptr;
     std::uint32_t index = probes.candidate[i];
-    if (!is(entries_[index], key, keys[i].protocol)) [[unlikely]] {
-      index = lookup(key, keys[i].protocol, probes.spot[i]);  // two keys of one tag
+    if (!is(entries_[index], keys[i])) [[unlikely]] {
+      index = lookup(keys[i], probes.spot[i]);  // two keys of one tag
       if (index == kNone) return;
     }
     Flow& flow = entries_[index].flow;
@@ -124,13 +118,13 @@ std::uint64_t FlowStore<Key>::find(const FlowKey* keys, const std::uint64_t* has
 }
 
 template <typename Key>
-std::uint32_t FlowStore<Key>::lookup(const Key& key, std::uint8_t protocol, Spot spot) const noexcept {
+std::uint32_t FlowStore<Key>::lookup(const FlowKey& key, Spot spot) const noexcept {
   const FlowIndex::Bucket* bucket = &index_.at(spot.first);
   const bool both = bucket->overflow != 0;
   for (unsigned turn = 0;; ++turn) {
     for (unsigned hits = FlowIndex::match(*bucket, spot.tag); hits; hits &= hits - 1) {
       const std::uint32_t index = bucket->entry[std::countr_zero(hits)];
-      if (is(entries_[index], key, protocol)) return index;
+      if (is(entries_[index], key)) return index;
     }
     if (turn == 1 || !both) return kNone;
     bucket = &index_.at(index_.second(spot.first, spot.tag));
@@ -139,16 +133,15 @@ std::uint32_t FlowStore<Key>::lookup(const Key& key, std::uint8_t protocol, Spot
 
 template <typename Key>
 const Flow* FlowStore<Key>::peek(const FlowKey& key, std::uint64_t hash, std::uint32_t now) const noexcept {
-  const std::uint32_t index = lookup(Key(key), key.protocol, index_.spot(hash));
+  const std::uint32_t index = lookup(key, index_.spot(hash));
   return index == kNone || expired(entries_[index].flow, now) ? nullptr : &entries_[index].flow;
 }
 
 template <typename Key>
 FlowTable::Opened FlowStore<Key>::insert(const FlowKey& key, std::uint64_t hash, std::uint32_t target,
                                          std::uint32_t now) noexcept {
-  const Key narrow(key);
   const Spot spot = index_.spot(hash);
-  if (const std::uint32_t there = lookup(narrow, key.protocol, spot); there != kNone) {
+  if (const std::uint32_t there = lookup(key, spot); there != kNone) {
     if (!expired(entries_[there].flow, now)) return {&entries_[there].flow, false};
     remove(there, FlowGone::kExpired);
   }
@@ -164,7 +157,7 @@ FlowTable::Opened FlowStore<Key>::insert(const FlowKey& key, std::uint64_t hash,
     give_back_entry(index);
     return ++counters_.untracked_bucket, FlowTable::Opened{};
   }
-  Flow& flow = enter(index, narrow, key.protocol, kind, placed);
+  Flow& flow = enter(index, Key(key), key.protocol, kind, placed);
   flow.target = target;
   flow.seen_ = now;
   enter_probation(flow, list);

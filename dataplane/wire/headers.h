@@ -96,7 +96,7 @@ struct TcpHeader {  // RFC 9293
   Big16 window, checksum, urgent;
 
   static constexpr std::uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kPsh = 0x08, kAck = 0x10;
-  [[nodiscard]] unsigned header_bytes() const { return (data_offset >> 4) * 4u; }
+  [[nodiscard]] unsigned header_bytes() const { return (data_offset & 0xf0u) >> 2; }
 };
 static_assert(sizeof(TcpHeader) == 20);
 

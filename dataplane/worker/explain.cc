@@ -194,7 +194,7 @@ void Worker::explain(ExplainRequest& request, rte_mbuf& packet, const Snapshot& 
   select_dip(burst, tables);
   answer.chosen = burst.live != 0;
   if (answer.chosen) answer.target = burst.target[0];
-  static_cast<void>(next_hop(burst, tables));  // too small to be split
+  static_cast<void>(next_hop(burst, tables, scratch_));  // too small to be split
   encapsulate(burst, tables, scratch_);
   conclude(answer, burst);
 }

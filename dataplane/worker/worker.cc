@@ -110,7 +110,7 @@ void Worker::deliver(Burst& burst, const Snapshot& tables, unsigned tier1) noexc
     hand_over(burst, tables, settings_.index, settings_.hand_to.data());
   }
   select_dip(burst, tables);
-  if (const std::uint64_t oversized = next_hop(burst, tables)) {
+  if (const std::uint64_t oversized = next_hop(burst, tables, counters_)) {
     split(burst, oversized, further_, tables, counters_);
   }
   encapsulate(burst, tables, counters_);
@@ -233,7 +233,7 @@ unsigned Worker::send_probes(const Snapshot& tables) noexcept {
   find_probes(burst_, tables, *settings_.probe_ports, counters_);
   find_service(burst_, tables);
   hash_flows(burst_, tables);
-  if (const std::uint64_t oversized = next_hop(burst_, tables)) {
+  if (const std::uint64_t oversized = next_hop(burst_, tables, scratch_)) {
     split(burst_, oversized, further_, tables, counters_);
   }
   encapsulate(burst_, tables, scratch_);

@@ -63,7 +63,7 @@ class Bench {
     stamps[k++] = stamp();
     select_dip(burst_, tables);
     stamps[k++] = stamp();
-    keep(next_hop(burst_, tables));
+    keep(next_hop(burst_, tables, counters_));
     stamps[k++] = stamp();
     encapsulate(burst_, tables, counters_);
     stamps[k] = stamp();
