@@ -57,7 +57,7 @@ std::uint32_t fragment_word(const std::uint8_t* inner, std::uint64_t slot_hash, 
   return Big16(static_cast<std::uint16_t>(ip->id.value() ^ piece ^ slot_hash >> 48)).raw();
 }
 
-std::uint32_t outer_source4(const Target& target, const FlowKey& key, std::uint64_t slot_hash) {
+[[gnu::noinline]] std::uint32_t outer_source4(const Target& target, const FlowKey& key, std::uint64_t slot_hash) {
   if (target.source == OuterSourceKind::kClient) return key.source.v4().raw();
   const Big32 prefix = Big32::from_raw(load32(&target.outer[12]));
   return Big32(spread_source(prefix.value(), target.source_prefix_bits, slot_hash >> 32)).raw();
@@ -85,7 +85,7 @@ void write_outer4(std::uint8_t* at, const Target& target, const FlowKey& key, st
   store(16, load32(&target.outer[16]));
 }
 
-void write_outer6(std::uint8_t* at, const Target& target, const FlowKey& key, std::uint64_t slot_hash,
+[[gnu::noinline]] void write_outer6(std::uint8_t* at, const Target& target, const FlowKey& key, std::uint64_t slot_hash,
                   unsigned payload_bytes, Inherited inherited) {
   std::memcpy(at, target.outer.data(), sizeof(Ipv6Header));
   auto* ip = reinterpret_cast<Ipv6Header*>(at);
@@ -104,7 +104,7 @@ void write_outer6(std::uint8_t* at, const Target& target, const FlowKey& key, st
 }
 
 // GUE variant 1: the IP packet follows the UDP header directly; the source port carries the entropy.
-void write_udp(std::uint8_t* at, const Target& target, std::uint64_t slot_hash, unsigned udp_bytes) {
+[[gnu::noinline]] void write_udp(std::uint8_t* at, const Target& target, std::uint64_t slot_hash, unsigned udp_bytes) {
   std::memcpy(at, &target.outer[target.outer_bytes - sizeof(UdpHeader)], sizeof(UdpHeader));
   auto* udp = reinterpret_cast<UdpHeader*>(at);
   udp->source.set(static_cast<std::uint16_t>(0xc000 | (slot_hash >> 32 & 0x3fff)));
