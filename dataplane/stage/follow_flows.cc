@@ -62,8 +62,7 @@ class Follower {
       erase_ |= 1ull << i;
     });
     for_each(found, [&](unsigned i) {
-      const std::uint32_t id = flow_[i]->target, target = tables_.find_target(id);
-      burst_.target[i] = target;
+      const std::uint32_t target = tables_.find_target(flow_[i]->target);
       if (target != kNoTarget) [[likely]]
         rte_prefetch0(&tables_.targets[target]);
     });
@@ -146,14 +145,15 @@ class Follower {
     return (target == kNoTarget || !tables_.targets[target].usable) && newest(i) == kNoTarget;
   }
 
-  // A known flow stays where it is, for as long as its DIP can take it. Its target is known by now.
+  // A known flow stays where it is, for as long as its DIP can take it.
   void stay(unsigned i, const Service& service) {
     Flow& flow = *flow_[i];
     const Layout& layout = burst_.layout[i];
-    const std::uint32_t target = burst_.target[i];
+    const std::uint32_t target = tables_.find_target(flow.target);
     if (target == kNoTarget || !tables_.targets[target].usable) [[unlikely]] {
       return leave(i, service, flow, target == kNoTarget);
     }
+    burst_.target[i] = target;
     if (layout.is(Layout::kIcmpError)) return;
     if (desk_.dry) {
       const bool anew = layout.is(Layout::kOpensFlow) && flow.state() == FlowState::kClosing;
