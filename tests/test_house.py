@@ -8,13 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ["dataplane", "control", "tests", "scripts", ".ci"]
 CPP = {".h", ".hh", ".hpp", ".c", ".cc", ".cpp"}
+CORPUS = ROOT / "tests" / "fuzz" / "corpus"  # whatever bytes found something
 WITHOUT_A_HEADER = {".pcap", ".pcapng", ".md", ".txt", ".json", ".pyc"}
 
 
 def sources():
     for place in PLACES:
         for path in sorted((ROOT / place).rglob("*")):
-            if path.is_file() and not {"__pycache__", ".pytest_cache"} & set(path.parts):
+            if path.is_file() and not {"__pycache__", ".pytest_cache"} & set(path.parts) and CORPUS not in path.parents:
                 if path.suffix not in WITHOUT_A_HEADER:
                     yield path
     yield from ROOT.glob("meson*")

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "control/config/dip_lists.h"
 #include "dataplane/door/counters.h"
 
 namespace sluice::maps {
@@ -17,6 +18,21 @@ constexpr std::chrono::seconds kSettled{2};
 const config::Service* find(const config::Model& model, const std::string& name) {
   const auto at = std::ranges::find(model.services, name, &config::Service::name);
   return at == model.services.end() ? nullptr : &*at;
+}
+
+// The groups of this service are those of before: so are the lists that they share with others.
+void take_lists_back(config::Model& model, const std::string& service) {
+  for (config::Service& s : model.services) {
+    if (s.name != service) continue;
+    for (config::Group& group : s.groups) {
+      if (config::DipList* list = config::find_dip_list(model, group.dip_list)) {
+        list->dips = group.dips;
+      } else {
+        group.dip_list.clear();  // it is gone: the group keeps its DIPs
+      }
+    }
+  }
+  config::share_dips(model);
 }
 
 }  // namespace
@@ -336,6 +352,7 @@ std::optional<config::Model> Live::before_transitions(const std::string& service
   for (config::Service& s : model.services) {
     if (s.name == service) s.groups = at->second.service.groups;
   }
+  take_lists_back(model, service);
   return model;
 }
 

@@ -73,11 +73,18 @@ std::optional<Link> link_of(rtnl_link* link) {
   return out;
 }
 
+// libnl does not ask.
+bool prefix_fits(unsigned length, int family) {
+  return length <= (family == AF_INET ? 32u : 128u);
+}
+
 std::optional<Address> address_of(rtnl_addr* address) {
   const auto local = from_nl(rtnl_addr_get_local(address));
-  if (!local) return {};
-  return Address{rtnl_addr_get_ifindex(address), *local,
-                 static_cast<std::uint8_t>(rtnl_addr_get_prefixlen(address))};
+  const int length = rtnl_addr_get_prefixlen(address);
+  if (!local || length < 0 ||
+      !prefix_fits(static_cast<unsigned>(length), local->is_v4() ? AF_INET : AF_INET6))
+    return {};
+  return Address{rtnl_addr_get_ifindex(address), *local, static_cast<std::uint8_t>(length)};
 }
 
 std::optional<RouteType> type_of(unsigned kernel_type) {
@@ -118,6 +125,7 @@ std::optional<Route> route_of(rtnl_route* route) {
   Route out;
   out.table = rtnl_route_get_table(route);
   const nl_addr* to = rtnl_route_get_dst(route);
+  if (to && !prefix_fits(nl_addr_get_prefixlen(to), family)) return {};
   const IpAddress any = family == AF_INET ? IpAddress::v4(Big32{}) : IpAddress{};
   out.prefix = {from_nl(to).value_or(any), static_cast<std::uint8_t>(to ? nl_addr_get_prefixlen(to) : 0)};
   out.priority = rtnl_route_get_priority(route);
@@ -156,6 +164,26 @@ std::optional<Neighbor> neighbor_of(rtnl_neigh* neighbor) {
   if (rtnl_neigh_get_flags(neighbor) & NTF_PROXY) return {};
   return Neighbor{rtnl_neigh_get_ifindex(neighbor), *ip, mac_from_nl(rtnl_neigh_get_lladdr(neighbor)),
                   state_of(rtnl_neigh_get_state(neighbor))};
+}
+
+// libnl walks over next hops by their own lengths, and over one of no length for ever.
+bool next_hops_fit(nlmsghdr* message) {
+  if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) return true;
+  if (!nlmsg_valid_hdr(message, sizeof(rtmsg))) return false;
+  const nlattr* hops =
+      nla_find(nlmsg_attrdata(message, sizeof(rtmsg)), nlmsg_attrlen(message, sizeof(rtmsg)), RTA_MULTIPATH);
+  if (!hops) return true;
+  const auto* at = static_cast<const std::uint8_t*>(nla_data(hops));
+  for (int left = nla_len(hops); left > 0;) {
+    rtnexthop hop;
+    if (left < static_cast<int>(sizeof hop)) return false;
+    std::memcpy(&hop, at, sizeof hop);
+    if (hop.rtnh_len < sizeof hop || hop.rtnh_len > left) return false;
+    const int bytes = RTNH_ALIGN(hop.rtnh_len);
+    at += bytes;
+    left -= bytes;
+  }
+  return true;
 }
 
 // libnl hands the parsed object to a callback.
@@ -231,6 +259,7 @@ std::int64_t request_dump(nl_sock* socket, Kind kind) {
 }
 
 std::optional<Event> decode(nlmsghdr* header) {
+  if (!next_hops_fit(header)) return {};
   const Message message(nlmsg_convert(header));
   if (!message) return {};
   nlmsg_set_proto(message.get(), NETLINK_ROUTE);

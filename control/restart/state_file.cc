@@ -47,6 +47,11 @@ std::string seconds(std::chrono::nanoseconds time) {
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t crc) {
   constexpr std::size_t kMost = 1u << 30;  // the length has 32 bits
   crc = ~crc;
+  // Sections may lie anywhere in a file, and rte_hash_crc reads words.
+  while (!bytes.empty() && reinterpret_cast<std::uintptr_t>(bytes.data()) % sizeof(std::uint64_t) != 0) {
+    crc = rte_hash_crc_1byte(static_cast<std::uint8_t>(bytes[0]), crc);
+    bytes = bytes.subspan(1);
+  }
   while (!bytes.empty()) {
     const std::size_t part = std::min(bytes.size(), kMost);
     crc = rte_hash_crc(bytes.data(), static_cast<std::uint32_t>(part), crc);

@@ -15,6 +15,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "control/route/message.h"
+
 namespace sluice::route {
 namespace {
 
@@ -29,32 +31,6 @@ void check(int result, const char* what) {
     throw std::runtime_error(std::string("netlink: ") + what + " failed: " + nl_geterror(result));
 }
 
-nlattr* attribute(nlmsghdr* message, int type) {
-  return nla_find(nlmsg_attrdata(message, sizeof(rtmsg)), nlmsg_attrlen(message, sizeof(rtmsg)), type);
-}
-
-std::uint32_t table_of(nlmsghdr* message) {
-  const auto* route = static_cast<const rtmsg*>(nlmsg_data(message));
-  nlattr* wide = attribute(message, RTA_TABLE);
-  return wide ? nla_get_u32(wide) : route->rtm_table;
-}
-
-std::optional<Prefix> prefix_of(nlmsghdr* message) {
-  const auto* route = static_cast<const rtmsg*>(nlmsg_data(message));
-  const bool four = route->rtm_family == AF_INET;
-  if (!four && route->rtm_family != AF_INET6) return {};
-  IpAddress address = four ? IpAddress::v4(Big32{}) : IpAddress{};
-  if (nlattr* to = attribute(message, RTA_DST)) {
-    if (nla_len(to) != (four ? 4 : 16)) return {};
-    std::memcpy(&address.byte[four ? 12 : 0], nla_data(to), four ? 4 : 16);
-  }
-  return Prefix{address, route->rtm_dst_len};
-}
-
-bool is_route(const nlmsghdr* message) {
-  return message->nlmsg_type == RTM_NEWROUTE || message->nlmsg_type == RTM_DELROUTE;
-}
-
 // One family's dump into a set.
 struct Listing {
   KernelRoutes::Marks marks;
@@ -62,20 +38,15 @@ struct Listing {
 
   static int take(nl_msg* message, void* argument) {
     Listing& self = *static_cast<Listing*>(argument);
-    nlmsghdr* header = nlmsg_hdr(message);
-    if (header->nlmsg_type != RTM_NEWROUTE) return NL_OK;
+    const auto route = read_route(nlmsg_hdr(message));
     // Kernels before 4.20 do not filter.
-    const auto* route = static_cast<const rtmsg*>(nlmsg_data(header));
-    const bool ours = route->rtm_protocol == self.marks.protocol && table_of(header) == self.marks.table &&
-                      !(route->rtm_flags & RTM_F_CLONED);
-    const auto prefix = prefix_of(header);
-    if (!ours || !prefix) return NL_OK;
-    nlattr* given = attribute(header, RTA_PRIORITY);
-    const std::uint32_t priority = given ? nla_get_u32(given) : 0;
-    if (priority == kPriority)
-      self.found.routes.insert(*prefix);
+    if (!route || route->removed || route->cloned || route->table != self.marks.table ||
+        route->protocol != self.marks.protocol)
+      return NL_OK;
+    if (route->priority == kPriority)
+      self.found.routes.insert(route->prefix);
     else
-      self.found.strange.emplace_back(*prefix, priority);
+      self.found.strange.emplace_back(route->prefix, route->priority);
     return NL_OK;
   }
 };
@@ -180,7 +151,8 @@ int KernelRoutes::news_descriptor() const {
 
 bool KernelRoutes::concerns_us(nlmsghdr* message) const {
   // What we did ourselves bears our own number.
-  return is_route(message) && table_of(message) == marks_.table &&
+  const auto route = read_route(message);
+  return route && route->table == marks_.table &&
          message->nlmsg_pid != nl_socket_get_local_port(requests_.get());
 }
 

@@ -2,7 +2,13 @@
 // Copyright The Sluice Authors
 // Full queues, spent rates and missing buffers: what is lost is lost by name, and the rest goes on.
 #include <gtest/gtest.h>
+#include <rte_cycles.h>
+#include <rte_mempool.h>
 
+#include <bit>
+#include <cstring>
+
+#include "dataplane/stage/stages.h"
 #include "tests/packet/fixture.h"
 
 namespace sluice::test {
@@ -169,6 +175,54 @@ TEST(Limits, CountersOfServicesAndDipsCountWhatWasForwarded) {
   std::map<std::string, std::uint64_t> counted;
   for (const auto& [target, packets] : out.target) counted[dips.at(target)] += packets;
   EXPECT_EQ(counted, sent);
+}
+
+TEST(Limits, ARingToTheOtherWorkerThatIsFullTakesNoMore) {
+  constexpr unsigned kBuffers = 127, kRoom = 2, kPackets = 5;
+  rte_mempool* pool = rte_pktmbuf_pool_create("handed", kBuffers, 0, kHandOverBytes,
+                                              RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  ASSERT_NE(pool, nullptr);
+  World w;
+  w.service(kWeb, kTcp, 80).group({"10.1.0.11"}).remembers_flows();
+  const auto tables = w.build();
+  tables->groups[0].owner = 1;
+  const auto counters = std::make_unique<WorkerCounters>();
+  {
+    HandOverRing ring("full");
+    rte_mbuf* filler = rte_pktmbuf_alloc(pool);
+    while (ring.room() > kRoom) {
+      rte_pktmbuf_refcnt_update(filler, 1);
+      ring.put(&filler, 1);
+    }
+    rte_pktmbuf_free(filler);
+    const auto burst = std::make_unique<Burst>();
+    for (unsigned i = 0; i < kPackets; ++i) {
+      const Bytes frame = syn(1000 + i);
+      rte_mbuf* m = rte_pktmbuf_alloc(pool);
+      std::memcpy(rte_pktmbuf_append(m, static_cast<std::uint16_t>(frame.size())), frame.data(),
+                  frame.size());
+      m->port = 0;
+      burst->packet[i] = m;
+    }
+    burst->begin(kPackets);
+    TokenBucket answers(1, 1, rte_get_tsc_hz());
+    HandOverRing* const rings[] = {nullptr, &ring};
+    parse(*burst);
+    match_service(*burst, *tables, *counters, answers);
+    select_group(*burst, *tables, false);
+    hand_over(*burst, *tables, 0, rings);
+    EXPECT_EQ(ring.room(), 0u);
+    EXPECT_EQ(burst->live, 0u);
+    ASSERT_EQ(std::popcount(burst->dropped), static_cast<int>(kPackets - kRoom));
+    for_each(burst->dropped, [&](unsigned i) {
+      EXPECT_EQ(burst->reason[i], DropReason::kHandoverFull);
+      saw(burst->reason[i]);
+    });
+    release(*burst, *counters);
+    EXPECT_EQ(ring.sent() - ring.done(), HandOverRing::kDepth - 1);
+  }
+  EXPECT_EQ(rte_mempool_avail_count(pool), kBuffers) << "what was in the ring is freed with it";
+  rte_mempool_free(pool);
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Ground {  // what lives as long as the program
   unsigned frames_outside = 0;  // frames in memory of their own that were not given back
 };
 Ground ground;
+std::set<DropReason> seen;
 
 void must(bool true_, const char* otherwise) {
   if (!true_) throw std::runtime_error(otherwise);
@@ -101,6 +102,13 @@ void start_rig(const char* program) {
   ground.pool = rte_pktmbuf_pool_create("rig", kBuffers, 0, 0, kBufferBytes, SOCKET_ID_ANY);
   must(ground.pool, "no memory for packet buffers");
   for (unsigned i = 0; i < kRigPorts; ++i) ground.ports[i] = make_port(i);
+}
+
+const std::set<DropReason>& seen_reasons() {
+  return seen;
+}
+void saw(DropReason reason) {
+  seen.insert(reason);
 }
 
 rte_mempool* rig_pool() {
@@ -249,7 +257,10 @@ Outcome Sluice::totals() const {
     all.tx += port.tx_packets.get();
     all.held += port.held_packets.get();
     for (unsigned reason = 0; reason < kDropReasons; ++reason) {
-      if (const auto n = port.dropped[reason].get()) all.dropped[static_cast<DropReason>(reason)] += n;
+      const std::uint64_t n = port.dropped[reason].get();
+      if (n == 0) continue;
+      all.dropped[static_cast<DropReason>(reason)] += n;
+      saw(static_cast<DropReason>(reason));
     }
   }
   for (unsigned i = 0; i < snapshot().services.size(); ++i) {

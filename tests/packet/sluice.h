@@ -114,6 +114,11 @@ class Sluice {
   unsigned buffers_before_;
 };
 
+// Every reason for which a packet of this program was dropped so far, and the way to add one that was seen
+// without a rig.
+const std::set<DropReason>& seen_reasons();
+void saw(DropReason reason);
+
 // Starts EAL and the rig's ports: called by the main() of every test program that links the rig.
 void start_rig(const char* program);
 rte_mempool* rig_pool();

@@ -7,6 +7,7 @@
 
 #include <map>
 
+#include "control/config/dip_lists.h"
 #include "dataplane/stage/strays.h"
 
 namespace sluice::maps {
@@ -163,6 +164,22 @@ TEST(Live, AMapThatHoldsNobodyIsNotWaitedFor) {
   }
   EXPECT_FALSE(mux.in_transition());
   EXPECT_EQ(mux.live.snapshot().groups.size(), 1u);
+}
+
+TEST(Live, WhatIsTakenBackOfASharedListIsTakenBackInTheList) {
+  config::Model before = model({group("a", {1, 2})});
+  before.dip_lists = {{.name = "farm", .dips = before.services[0].groups[0].dips}};
+  before.services[0].groups[0].dip_list = "farm";
+  Mux mux(before);
+  config::Model next = before;
+  next.dip_lists[0].dips.push_back(group("b", {3}).dips[0]);
+  config::share_dips(next);
+  ASSERT_EQ(mux.live.replace(next), std::nullopt);
+  ASSERT_EQ(mux.live.model().services[0].groups[0].dips.size(), 3u);
+  const auto back = mux.live.before_transitions("web");
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->dip_lists, before.dip_lists);
+  EXPECT_EQ(back->services[0].groups, before.services[0].groups);
 }
 
 TEST(Live, FlowsThatAreLostWithAGroupAreCounted) {
