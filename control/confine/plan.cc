@@ -39,8 +39,8 @@ CapabilitySet needed_by(const config::Model& model) {
     if (!port.kernel_interface.empty()) needed |= bit(CAP_NET_ADMIN);
     // ICMP probes; binding a probe to its interface.
     if (!is_file(port)) needed |= bit(CAP_NET_RAW);
-    // At the end libxdp takes its program off the interface, and finds it by its number.
-    if (is_xdp(port)) needed |= bit(CAP_NET_ADMIN) | bit(CAP_BPF) | bit(CAP_SYS_ADMIN);
+    // At the end libxdp takes its program off the interface.
+    if (is_xdp(port)) needed |= bit(CAP_NET_ADMIN) | bit(CAP_BPF);
     // Memory that DPDK adds while it runs is pinned for the card.
     if (is_card(port)) needed |= bit(CAP_IPC_LOCK);
   }
