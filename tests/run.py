@@ -29,6 +29,7 @@ DEBUG = Path(os.environ.get("SLUICE_BUILD_DEBUG", ROOT / "build-debug"))
 TSAN = Path(os.environ.get("SLUICE_BUILD_TSAN", ROOT / "build-tsan"))
 FUZZ = Path(os.environ.get("SLUICE_BUILD_FUZZ", ROOT / "build-fuzz"))
 PYTHON = "/usr/bin/python3"  # Debian's, to which scapy and pytest belong
+SOAK_SEED = 1  # of a run of all parts: what fails there can be had again
 HUGEPAGES = 512  # for the offline tests; the lab takes its own
 
 
@@ -203,7 +204,10 @@ def parse_arguments():
     parser.add_argument("--soak-seed", type=int, metavar="N", help="which events it makes")
     parser.parse_args(namespace=SETTINGS)
     arguments = vars(SETTINGS)
-    return [name for name in PARTS if arguments[name]] or list(PARTS)
+    named = [name for name in PARTS if arguments[name]]
+    if not named and SETTINGS.soak_seed is None:
+        SETTINGS.soak_seed = SOAK_SEED
+    return named or list(PARTS)
 
 
 @contextlib.contextmanager
