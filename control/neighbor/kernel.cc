@@ -77,6 +77,7 @@ struct KernelTables::Impl : std::enable_shared_from_this<Impl> {
   void notify_soon();
   void notify();
   void tick();
+  void note_interfaces();
   void renew_interfaces();
   bool renew(const InterfaceSettings& settings);
   void ask_for_used();
@@ -172,6 +173,7 @@ void KernelTables::Impl::take_fact(nlmsghdr* message, bool is_dumped) {
   if (is_dumped) {
     if (mirror.apply_dumped(*event)) {
       has_corrected = true;
+      if (kind == Kind::kLink) note_interfaces();
       notify_soon();
     }
     return;
@@ -179,6 +181,7 @@ void KernelTables::Impl::take_fact(nlmsghdr* message, bool is_dumped) {
   ++statistics.events;
   schedule.saw_event(kind);
   if (!mirror.apply(*event)) return;
+  if (kind == Kind::kLink) note_interfaces();
   notify_soon();
   // With a link or an address the kernel drops or revives routes, and not all of that as events.
   const bool drags = kind == Kind::kLink || kind == Kind::kAddress;
@@ -262,8 +265,9 @@ void KernelTables::Impl::notify() {
   if (on_change) on_change();
 }
 
-// What came back is not as it was when it left.
-void KernelTables::Impl::renew_interfaces() {
+// What came back is not as it was when it left. Asked after each event: one that leaves and comes back
+// between two notifications is not missed.
+void KernelTables::Impl::note_interfaces() {
   for (auto& [name, interface] : kept) {
     const Link* link = mirror.link(name);
     if (!link) continue;
@@ -272,6 +276,12 @@ void KernelTables::Impl::renew_interfaces() {
     if (before && *before != now && (link->up || before->first != link->ifindex)) {
       interface.due = interface.settings.up;
     }
+  }
+}
+
+void KernelTables::Impl::renew_interfaces() {
+  note_interfaces();  // those that were asked for since
+  for (auto& [name, interface] : kept) {
     if (interface.due) interface.due = !renew(interface.settings);
   }
 }

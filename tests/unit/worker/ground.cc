@@ -79,6 +79,11 @@ void start_ground() {
   must(pool != nullptr, "no memory for packet buffers");
 }
 
+void stop_ground() {
+  rte_mempool_free(pool);
+  pool = nullptr;
+}
+
 rte_mempool* watched_pool() {
   return pool;
 }

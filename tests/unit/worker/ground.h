@@ -17,6 +17,8 @@ struct rte_ring;
 namespace sluice::test {
 
 void start_ground();  // once a process
+void stop_ground();   // at its end: the pool's own memory is DPDK's, which the leak check does not look
+                      // through
 rte_mempool* watched_pool();
 inline constexpr unsigned kWatchedBuffers = 4095;
 

@@ -300,6 +300,9 @@ TEST(Threads, AMachineStartsAndStopsAgainAndAgain) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  if (!GTEST_FLAG_GET(list_tests)) sluice::test::start_ground();
-  return RUN_ALL_TESTS();
+  if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
+  sluice::test::start_ground();
+  const int result = RUN_ALL_TESTS();
+  sluice::test::stop_ground();
+  return result;
 }
