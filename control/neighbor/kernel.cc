@@ -271,6 +271,7 @@ void KernelTables::Impl::note_interfaces() {
   for (auto& [name, interface] : kept) {
     const Link* link = mirror.link(name);
     if (!link) continue;
+    if (!interface.seen && !link->up) continue;  // as it was before we brought it up
     const std::pair now(link->ifindex, link->up);
     const auto before = std::exchange(interface.seen, now);
     if (before && *before != now && (link->up || before->first != link->ifindex)) {
@@ -282,7 +283,9 @@ void KernelTables::Impl::note_interfaces() {
 void KernelTables::Impl::renew_interfaces() {
   note_interfaces();  // those that were asked for since
   for (auto& [name, interface] : kept) {
-    if (interface.due) interface.due = !renew(interface.settings);
+    if (!interface.due || !renew(interface.settings)) continue;
+    interface.due = false;
+    interface.seen.reset();
   }
 }
 
