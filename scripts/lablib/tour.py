@@ -91,13 +91,13 @@ def server_added(lab):
 
 def packet_explained(lab):
     """Where does a packet go, and why? The running stages answer"""
-    source = f"{lab.spec('client1').v4}:45678"
+    source = f"{lab.spec('client1').v4}:20078"
     words = ["explain", "tcp", source, f"{VIP4}:80", "--syn"]
     shown("scripts/lab ctl " + " ".join(words))
     text = lab.host("mux1").run([*lab.ctl(), *words]).stdout
     print("   " + text.strip().replace("\n", "\n   "))
     told = lab.ask(*words)
-    answered = lab.host("client1").run(["curl", "-sS", "-m", "10", "--local-port", "45678", url(VIP4)]).stdout.strip()
+    answered = lab.host("client1").run(["curl", "-sS", "-m", "10", "--local-port", "20078", url(VIP4)]).stdout.strip()
     address = lab.spec(answered).v4
     print(f"   and the packet itself, sent from that port, is answered by {answered} ({address})")
     hold(address in told["dip"], f"explain named {told['dip']}")
