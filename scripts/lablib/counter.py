@@ -16,7 +16,7 @@ import json
 import sys
 
 PAUSE = 0.1
-MOST = 2.5  # seconds that a check waits for the last connection
+MOST = 20  # seconds: after a flood TCP waits a while before it sends again what was lost
 
 
 async def serve(name, address, port):
