@@ -4,11 +4,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <functional>
 
 #include "control/agent/http_server.h"
+#include "control/http/beast.h"
 
 namespace sluice::agent {
 namespace {

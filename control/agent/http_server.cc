@@ -5,11 +5,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+
+#include "control/http/beast.h"
 
 namespace sluice::agent {
 namespace {

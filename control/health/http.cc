@@ -16,8 +16,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -26,6 +24,7 @@
 #include "control/config/address_port.h"
 #include "control/health/prober.h"
 #include "control/health/word_finder.h"
+#include "control/http/beast.h"
 
 namespace sluice::health {
 

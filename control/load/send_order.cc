@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 #include <memory>
 #include <utility>
 
 #include "control/health/prober.h"
+#include "control/http/beast.h"
 #include "control/load/drain_teller.h"
 
 namespace sluice::load {

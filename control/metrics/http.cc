@@ -5,12 +5,11 @@
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
 #include <set>
 #include <stdexcept>
 #include <utility>
+
+#include "control/http/beast.h"
 
 namespace sluice::metrics {
 namespace {
