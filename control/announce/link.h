@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// One kernel interface of ours, on which frames about addresses are sent and heard. What is sent here leaves
-// by the port, what the workers punt comes in here: the socket stands beside the kernel on the exception
-// path. A filter in the kernel lets only ARP and neighbour discovery in, so that other traffic costs nothing.
-// Belongs to the io_context's thread.
+// One kernel interface of ours, on which frames about addresses are sent and heard: ARP and neighbour
+// discovery, and nothing else. Belongs to the io_context's thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <optional>
 #include <set>
-#include <span>
 #include <string>
 
 #include "control/announce/frames.h"
+#include "control/announce/packet_socket.h"
 
 namespace sluice::announce {
 
@@ -37,19 +34,12 @@ class Link {
   void listen_for(const IpAddress& address);
 
  private:
-  void wait();
-  void read();
-  void open();
-  void follow();
   void join(const IpAddress& address);
 
-  boost::asio::posix::stream_descriptor socket_;
-  boost::asio::steady_timer timer_;
-  const std::string interface_;
   std::set<IpAddress> listened_for_;
   int groups_ = -1;  // a socket that only holds memberships
-  int ifindex_ = 0;
   Listener listener_;
+  std::optional<PacketSocket> socket_;
 };
 
 }  // namespace sluice::announce

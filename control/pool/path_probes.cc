@@ -2,23 +2,16 @@
 // Copyright The Sluice Authors
 #include "control/pool/path_probes.h"
 
-#include <linux/filter.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "dataplane/wire/headers.h"
 
 namespace sluice::pool {
 namespace {
 
-constexpr int kMostPerWake = 64;  // frames; then the loop has its turn
 constexpr std::size_t kSyns = 2;  // to each member in a round
 constexpr std::uint32_t kPass = 0x40000;
 
@@ -48,27 +41,6 @@ constexpr std::array<sock_filter, 21> kFilter = {{
     {BPF_RET | BPF_K, 0, 0, 0},
 }};
 
-int packet_socket(int ifindex) {
-  // Protocol 0 receives nothing until the filter stands.
-  const int fd = ::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  std::array<sock_filter, kFilter.size()> program = kFilter;  // the kernel's structure takes no const
-  const sock_fprog filter{program.size(), program.data()};
-  const int yes = 1;
-  setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof yes);
-  sockaddr_ll at{};
-  at.sll_family = AF_PACKET;
-  at.sll_protocol = Big16(0x0003).raw();  // ETH_P_ALL
-  at.sll_ifindex = ifindex;
-  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 &&
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0)
-    return fd;
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return -1;
-}
-
 std::optional<IpAddress> own_address(const config::Port& port, bool v4) {
   for (const config::InterfaceAddress& own : port.addresses)
     if (own.address.is_v4() == v4) return own.address;
@@ -82,26 +54,23 @@ PathProbes::PathProbes(boost::asio::io_context& io, const config::Model& model, 
     : port_(model.dataplane.ports[port]),
       interval_(model.pool.probe_ms),
       around_(std::move(surroundings)),
-      socket_(io),
       timer_(io),
       watch_(model.pool.probe_failures),
       random_(std::random_device{}()) {
   configure(model);
-  open(port_.kernel_interface);
+  open(io);
 }
 
 PathProbes::~PathProbes() = default;
 
-void PathProbes::open(const std::string& interface) {
-  const unsigned ifindex = if_nametoindex(interface.c_str());
-  const int fd = ifindex == 0 ? -1 : packet_socket(static_cast<int>(ifindex));
-  if (fd < 0) {
-    around_.log("the data paths of other members are not probed: interface " + interface + ": " +
-                std::strerror(errno));
+void PathProbes::open(boost::asio::io_context& io) {
+  try {
+    socket_.emplace(io, port_.kernel_interface, kFilter,
+                    [this](std::span<const std::uint8_t> frame) { heard(frame); });
+  } catch (const std::runtime_error& why) {
+    around_.log(std::string("the data paths of other members are not probed: ") + why.what());
     return;
   }
-  socket_.assign(fd);
-  wait();
   round();
 }
 
@@ -113,24 +82,6 @@ void PathProbes::configure(const config::Model& model) {
     if (std::ranges::find(vips_, vip) == vips_.end()) vips_.push_back(vip);
     if (service.protocol == config::Protocol::kTcp && service.port != 0)
       services_.push_back({vip, service.port});
-  }
-}
-
-void PathProbes::wait() {
-  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                     [this](const boost::system::error_code& error) {
-                       if (error) return;  // also when this is gone
-                       read();
-                       wait();
-                     });
-}
-
-void PathProbes::read() {
-  std::array<std::uint8_t, 256> frame;  // headers are enough
-  for (int i = 0; i < kMostPerWake; ++i) {
-    const ssize_t got = ::recv(socket_.native_handle(), frame.data(), frame.size(), 0);
-    if (got < 0) return;
-    heard({frame.data(), static_cast<std::size_t>(got)});
   }
 }
 
@@ -151,7 +102,7 @@ void PathProbes::heard(std::span<const std::uint8_t> frame) {
 }
 
 void PathProbes::round() {
-  read();  // what waits was answered before now
+  socket_->read();  // what waits was answered before now
   const TimePoint now = Clock::now();
   // While this process was held up nobody listened, and the port's queue may have run over.
   const bool held_up = last_round_ && now - *last_round_ > 2 * interval_;
@@ -206,8 +157,7 @@ void PathProbes::ask_gateways() {
 }
 
 void PathProbes::send(const Frame& frame) {
-  const ssize_t sent = ::send(socket_.native_handle(), frame.data(), frame.size(), MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(frame.size())) ++stats_.sent;
+  stats_.sent += socket_->send(frame);
 }
 
 PathStats PathProbes::stats() const {

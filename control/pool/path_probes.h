@@ -10,7 +10,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
@@ -20,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "control/announce/packet_socket.h"
 #include "control/config/model.h"
 #include "control/pool/path_frames.h"
 #include "control/pool/path_watch.h"
@@ -68,9 +68,7 @@ class PathProbes {
     std::uint16_t port = 0;
   };
 
-  void open(const std::string& interface);
-  void wait();
-  void read();
+  void open(boost::asio::io_context& io);
   void heard(std::span<const std::uint8_t> frame);
   void round();
   void ask(const Peer& peer);
@@ -83,7 +81,7 @@ class PathProbes {
   const config::Port port_;
   const std::chrono::milliseconds interval_;
   Surroundings around_;
-  boost::asio::posix::stream_descriptor socket_;
+  std::optional<announce::PacketSocket> socket_;
   boost::asio::steady_timer timer_;
   PathWatch watch_;
   std::vector<IpAddress> vips_;

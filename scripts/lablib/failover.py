@@ -5,7 +5,6 @@
 Each row does one thing to the lab under 200 downloads and a stream of short requests, waits until somebody has noticed,
 counts what broke, and mends it. A download is broken when it was reset, or gets no more bytes though the row is over."""
 import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 
@@ -264,11 +263,6 @@ def broken_downloads(downloads, may_break):
             return broken
 
 
-def slowness():
-    """1 on a machine that has time; more where everything else waits for a cpu too."""
-    return max(1.0, os.getloadavg()[0] / os.cpu_count())
-
-
 def suffer(lab, failure, downloads):
     before, seconds = resent_segments(lab), None
     with steady(lab, VIP4, connections=10, pause=0.05, timeout=2) as requests:
@@ -285,7 +279,7 @@ def suffer(lab, failure, downloads):
         if broken is None:
             broken = broken_downloads(downloads, failure.breaks)
     row = Row(
-        failure.what, failure.noticed_by, seconds, failure.limit_s and failure.limit_s * slowness(), broken, failure.breaks,
+        failure.what, failure.noticed_by, seconds, failure.limit_s, broken, failure.breaks,
         sum(requests["answers"].values()) + requests["failed"], requests["failed"], resent_segments(lab) - before,
     )
     return row.judge()

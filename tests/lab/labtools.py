@@ -133,3 +133,14 @@ def ask_udp(lab, service, count, size=40):
     """`count` questions of `size` bytes, each from a new port: who answered, and how many stayed without an answer."""
     argv = [PYTHON, "-c", ASK, service.vip, str(service.port), str(count), str(size)]
     return json.loads(lab.host("client1").run(argv).stdout)
+
+
+@contextlib.contextmanager
+def cut_off(lab, mux):
+    """The cable between that MUX and everybody else is out."""
+    router = lab.host("router")
+    router.ip(f"link set {mux} down")
+    try:
+        yield
+    finally:
+        router.ip(f"link set {mux} up")

@@ -131,7 +131,7 @@ def test_keepalived_claims_it_and_the_routers_table_comes_back(lab):
     conf = directory / "keepalived.conf"
     conf.write_text(KEEPALIVED.format(iip=IIP4))
     lab.ask("iip", "add", IIP4)
-    lab.host("router").run(["ping", "-c1", "-w10", IIP4])
+    lab.host("router").run(["ping", "-c1", "-W2", IIP4])
     assert mac_in_the_routers_table(lab, IIP4) == mux.mac
     argv = ["keepalived", "--vrrp", "-n", "-l", "-f", str(conf), "-p", str(directory / "keepalived.pid"),
             "-r", str(directory / "vrrp.pid")]

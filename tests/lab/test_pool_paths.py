@@ -5,7 +5,7 @@ import contextlib
 import time
 
 import pytest
-from labtools import VIP4, VIP6, spread
+from labtools import VIP4, VIP6, cut_off, spread
 from lablib.topology import VIP_PREFIXES, Shape
 from one_thread import Stopped, threads
 
@@ -77,17 +77,7 @@ def worker_hangs(lab, mux):
         yield
 
 
-@contextlib.contextmanager
-def cable_is_out(lab, mux):
-    router = lab.host("router")
-    router.ip(f"link set {mux} down")
-    try:
-        yield
-    finally:
-        router.ip(f"link set {mux} up")
-
-
-@pytest.mark.parametrize("dies", [worker_hangs, cable_is_out], ids=lambda dies: dies.__name__)
+@pytest.mark.parametrize("dies", [worker_hangs, cut_off], ids=lambda dies: dies.__name__)
 def test_a_holder_that_carries_nothing_hands_over_although_its_adverts_go_on(lab, dies):
     spread(lab, VIP4, 100)
     begin = time.monotonic()
@@ -131,6 +121,19 @@ def test_dead_servers_are_no_fault_of_a_mux(lab):
             lab.start(dip, "nginx")
 
 
-def probes_sent(lab):
+def test_a_member_whose_tap_was_removed_goes_on_probing(lab):
+    renewed, answered = figure(lab, "sluice_interface_renewals_total"), "sluice_pool_probes_answered_total"
+    lab.host("mux2").ip("link del sluice0")
+    wait_for(lab, lambda: figure(lab, "sluice_interface_renewals_total") > renewed)
+    before = figure(lab, answered)
+    wait_for(lab, lambda: figure(lab, answered) >= before + FAILURES)
+
+
+def figure(lab, name):
+    """Of mux2's page of metrics."""
     page = lab.host("mux2").run(["curl", "-sSf", "-m", "5", "http://127.0.0.1:9107/metrics"]).stdout
-    return next(int(line.split()[1]) for line in page.splitlines() if line.startswith("sluice_pool_probes_total "))
+    return next(int(line.split()[1]) for line in page.splitlines() if line.startswith(name + " "))
+
+
+def probes_sent(lab):
+    return figure(lab, "sluice_pool_probes_total")
