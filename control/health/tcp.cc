@@ -9,7 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <utility>
 
-#include "control/health/prober.h"
+#include "control/health/lone_prober.h"
 
 namespace sluice::health {
 namespace {
@@ -92,35 +92,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   std::size_t filled_ = 0;
 };
 
-class TcpProber : public Prober {
- public:
-  TcpProber(Surroundings& around, const Spec& spec) : io_(around.io), path_(around.data_path), spec_(spec) {}
-  ~TcpProber() override { stop(); }
-  TcpProber(const TcpProber&) = delete;
-  TcpProber& operator=(const TcpProber&) = delete;
-
-  void ask(Done done) override {
-    conversation_ = std::make_shared<Conversation>(io_, spec_, std::move(done));
-    conversation_->start(path_.get());
-  }
-  void stop() override {
-    if (conversation_) std::exchange(conversation_, nullptr)->stop();
-  }
-  [[nodiscard]] std::string_view waits_for() const override {
-    return conversation_ ? conversation_->waits_for() : "nothing";
-  }
-
- private:
-  boost::asio::io_context& io_;
-  const std::shared_ptr<DataPath> path_;
-  const Spec spec_;
-  std::shared_ptr<Conversation> conversation_;
-};
-
 }  // namespace
 
 std::unique_ptr<Prober> make_tcp_prober(Surroundings& around, const Spec& spec) {
-  return std::make_unique<TcpProber>(around, spec);
+  return std::make_unique<LoneProber<Conversation>>(around, spec);
 }
 
 }  // namespace sluice::health

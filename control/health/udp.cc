@@ -10,7 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "control/health/prober.h"
+#include "control/health/lone_prober.h"
 
 namespace sluice::health {
 namespace {
@@ -40,6 +40,8 @@ class Question : public std::enable_shared_from_this<Question> {
     error_code ignored;
     socket_.close(ignored);
   }
+
+  [[nodiscard]] static std::string_view waits_for() { return "an answer"; }
 
  private:
   std::optional<Answer> send() {
@@ -77,33 +79,10 @@ class Question : public std::enable_shared_from_this<Question> {
   std::array<char, kLongestDatagram> datagram_;
 };
 
-class UdpProber : public Prober {
- public:
-  UdpProber(Surroundings& around, const Spec& spec) : io_(around.io), path_(around.data_path), spec_(spec) {}
-  ~UdpProber() override { stop(); }
-  UdpProber(const UdpProber&) = delete;
-  UdpProber& operator=(const UdpProber&) = delete;
-
-  void ask(Done done) override {
-    question_ = std::make_shared<Question>(io_, spec_, std::move(done));
-    question_->start(path_.get());
-  }
-  void stop() override {
-    if (question_) std::exchange(question_, nullptr)->stop();
-  }
-  [[nodiscard]] std::string_view waits_for() const override { return "an answer"; }
-
- private:
-  boost::asio::io_context& io_;
-  const std::shared_ptr<DataPath> path_;
-  const Spec spec_;
-  std::shared_ptr<Question> question_;
-};
-
 }  // namespace
 
 std::unique_ptr<Prober> make_udp_prober(Surroundings& around, const Spec& spec) {
-  return std::make_unique<UdpProber>(around, spec);
+  return std::make_unique<LoneProber<Question>>(around, spec);
 }
 
 }  // namespace sluice::health

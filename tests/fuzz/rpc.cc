@@ -15,6 +15,7 @@
 #include "dataplane/table/group_state.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/must.h"
+#include "tests/packet/key.h"
 
 namespace sluice::fuzz {
 namespace {
@@ -43,12 +44,6 @@ const config::Model& first_model() {
     return *result.model;
   }();
   return model;
-}
-
-std::array<std::uint8_t, ToeplitzKey::kBytes> key_bytes() {
-  std::array<std::uint8_t, ToeplitzKey::kBytes> key{};
-  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(37 * i * i + 11 * i + 5);
-  return key;
 }
 
 // An appliance without ports; what its workers would answer is answered here, later.
@@ -123,8 +118,8 @@ class Rig {
                   return maps::Path{.resolved = true, .port = 0, .next_hop = {}, .why = {}};
                 },
             .own_addresses = [] { return std::vector<IpAddress>{*parse_address("10.0.0.10")}; },
-            .toeplitz = ToeplitzKey(key_bytes()),
-            .slot_hash = KeyedHash(derive_secret(key_bytes(), "fuzz")),
+            .toeplitz = ToeplitzKey(test::key_of()),
+            .slot_hash = KeyedHash(derive_secret(test::key_of(), "fuzz")),
             .observer = [](unsigned) { return FlowObserver{}; },
             .flows_of_target = [](std::uint32_t) { return std::uint64_t{0}; },
             .memory_bytes = kMemory};

@@ -5,82 +5,30 @@
 #include <gtest/gtest.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
-#include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ring.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
+
+#include "tests/packet/ring_port.h"
 
 namespace sluice::test {
 namespace {
 
 constexpr unsigned kBuffers = 8191, kBufferBytes = 9216 + RTE_PKTMBUF_HEADROOM, kRingDepth = 2048;
 
-struct RigPort {
-  rte_ring *rx = nullptr, *tx = nullptr;
-  std::uint16_t dpdk_port = 0;
-};
 struct Ground {  // what lives as long as the program
   rte_mempool* pool = nullptr;
-  std::array<RigPort, kRigPorts> ports;
+  std::array<RingPort, kRigPorts> ports;
   unsigned frames_outside = 0;  // frames in memory of their own that were not given back
 };
 Ground ground;
 std::set<DropReason> seen;
 
-void must(bool true_, const char* otherwise) {
-  if (!true_) throw std::runtime_error(otherwise);
-}
-
-RigPort make_port(unsigned index) {
-  RigPort port;
-  const std::string name = "rig" + std::to_string(index);
-  port.rx = rte_ring_create((name + "-rx").c_str(), kRingDepth, SOCKET_ID_ANY, RING_F_EXACT_SZ);
-  port.tx = rte_ring_create((name + "-tx").c_str(), kRingDepth, SOCKET_ID_ANY, RING_F_EXACT_SZ);
-  must(port.rx && port.tx, "no memory for the rings of a port");
-  const int id = rte_eth_from_rings(name.c_str(), &port.rx, 1, &port.tx, 1, 0);
-  must(id >= 0, "no port of rings");
-  port.dpdk_port = static_cast<std::uint16_t>(id);
-  const rte_eth_conf conf{};
-  must(rte_eth_dev_configure(port.dpdk_port, 1, 1, &conf) == 0, "the port refuses its configuration");
-  must(rte_eth_rx_queue_setup(port.dpdk_port, 0, 64, SOCKET_ID_ANY, nullptr, ground.pool) == 0,
-       "no rx queue");
-  must(rte_eth_tx_queue_setup(port.dpdk_port, 0, 64, SOCKET_ID_ANY, nullptr) == 0, "no tx queue");
-  must(rte_eth_dev_start(port.dpdk_port) == 0, "the port does not start");
-  return port;
-}
-
-// A frame in memory of its own, which ends where the frame ends.
-struct FrameMemory {
-  rte_mbuf_ext_shared_info shared;
-  std::uint8_t* bytes;
-};
-
-void give_back(void*, void* opaque) {
-  auto* memory = static_cast<FrameMemory*>(opaque);
-  std::free(memory->bytes);
-  delete memory;
-  --ground.frames_outside;
-}
-
-rte_mbuf* frame_buffer(const Bytes& frame, unsigned headroom) {
-  rte_mbuf* m = rte_pktmbuf_alloc(ground.pool);
+rte_mbuf* buffer_of(const Bytes& frame, unsigned headroom) {
+  rte_mbuf* m = frame_buffer(ground.pool, frame, headroom, ground.frames_outside);
   must(m, "the rig has no buffers left");
-  auto* memory = new FrameMemory{};
-  const auto bytes = static_cast<std::uint16_t>(headroom + frame.size());
-  memory->bytes = static_cast<std::uint8_t*>(std::malloc(bytes));
-  if (!frame.empty()) std::memcpy(memory->bytes + headroom, frame.data(), frame.size());
-  memory->shared.free_cb = give_back;
-  memory->shared.fcb_opaque = memory;
-  rte_mbuf_ext_refcnt_set(&memory->shared, 1);
-  rte_pktmbuf_attach_extbuf(m, memory->bytes, 0, bytes, &memory->shared);
-  ++ground.frames_outside;
-  m->data_off = static_cast<std::uint16_t>(headroom);
-  m->data_len = static_cast<std::uint16_t>(frame.size());
-  m->pkt_len = m->data_len;
   return m;
 }
 
@@ -101,7 +49,8 @@ void start_rig(const char* program) {
   must(rte_eal_init(std::size(arguments), const_cast<char**>(arguments)) >= 0, "EAL does not start");
   ground.pool = rte_pktmbuf_pool_create("rig", kBuffers, 0, 0, kBufferBytes, SOCKET_ID_ANY);
   must(ground.pool, "no memory for packet buffers");
-  for (unsigned i = 0; i < kRigPorts; ++i) ground.ports[i] = make_port(i);
+  for (unsigned i = 0; i < kRigPorts; ++i)
+    ground.ports[i] = make_ring_port("rig" + std::to_string(i), kRingDepth, ground.pool);
 }
 
 const std::set<DropReason>& seen_reasons() {
@@ -124,7 +73,7 @@ WorkerSettings Sluice::settings(const RigOptions& options) {
   s.fragments.life_tsc = ms_to_tsc(options.fragment_life_ms);
   s.fragments.hold_tsc = ms_to_tsc(options.fragment_hold_ms);
   for (unsigned i = 0; i < options.ports; ++i) {
-    const RigPort& port = ground.ports[i];
+    const RingPort& port = ground.ports[i];
     s.receive.push_back({.port = static_cast<std::uint8_t>(i),
                          .dpdk_port = port.dpdk_port,
                          .queue = 0,
@@ -174,18 +123,18 @@ Sluice::~Sluice() {
 }
 
 void Sluice::receive(const Bytes& frame, const Arrival& how) {
-  rte_mbuf* m = frame_buffer(frame, how.headroom);
+  rte_mbuf* m = buffer_of(frame, how.headroom);
   if (how.nic_hash) {
     m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
     m->hash.rss = *how.nic_hash;
   }
   if (how.nic_says_checksum_good) m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
-  if (how.in_two_segments) rte_pktmbuf_chain(m, frame_buffer(pattern(100), 0));
+  if (how.in_two_segments) rte_pktmbuf_chain(m, buffer_of(pattern(100), 0));
   must(rte_ring_enqueue(ground.ports.at(how.port).rx, m) == 0, "the rig's ring is full");
 }
 
 void Sluice::kernel_sends(const Bytes& frame) {
-  rte_mbuf* m = frame_buffer(frame, RTE_PKTMBUF_HEADROOM);
+  rte_mbuf* m = buffer_of(frame, RTE_PKTMBUF_HEADROOM);
   m->port = 0;
   ++from_kernel_;
   must(rte_ring_enqueue(probes_, m) == 0, "the rig's ring of probes is full");

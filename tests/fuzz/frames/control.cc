@@ -9,6 +9,7 @@
 #include "control/config/parse.h"
 #include "tests/fuzz/frames/services.h"
 #include "tests/fuzz/must.h"
+#include "tests/packet/key.h"
 
 namespace sluice::fuzz {
 namespace {
@@ -17,13 +18,8 @@ constexpr std::uint64_t kMemory = std::uint64_t{1} << 30;
 constexpr std::uint32_t kMostIds = 1024;
 constexpr std::size_t kMostDips = 8, kMostGroups = 5;
 
-std::array<std::uint8_t, ToeplitzKey::kBytes> key_bytes() {
-  std::array<std::uint8_t, ToeplitzKey::kBytes> key{};
-  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(37 * i * i + 11 * i + 5);
-  return key;
-}
 const ToeplitzKey& toeplitz() {
-  static const ToeplitzKey key(key_bytes());
+  static const ToeplitzKey key(test::key_of());
   return key;
 }
 
@@ -78,7 +74,7 @@ const config::Model& first_model() {
 }
 
 const KeyedHash& slot_hash() {
-  static const KeyedHash hash(derive_secret(key_bytes(), "fuzz"));
+  static const KeyedHash hash(derive_secret(test::key_of(), "fuzz"));
   return hash;
 }
 

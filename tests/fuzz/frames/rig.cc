@@ -4,8 +4,6 @@
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
-#include <rte_eth_ring.h>
-#include <rte_ethdev.h>
 #include <rte_ring.h>
 
 #include <cstring>
@@ -13,6 +11,7 @@
 
 #include "tests/fuzz/must.h"
 #include "tests/packet/bytes.h"
+#include "tests/packet/ring_port.h"
 
 namespace sluice::fuzz {
 namespace {
@@ -25,9 +24,8 @@ constexpr std::uint64_t kStart_tsc = std::uint64_t{1} << 44;
 constexpr std::uint16_t kFiller = 0xffff;      // rte_mbuf::port of what only takes room
 constexpr std::uint16_t kFromKernel = 0xfeed;  // rte_mbuf::vlan_tci_outer of what leaves as it is
 
-struct RigPort {
-  rte_ring *rx = nullptr, *tx = nullptr, *outbox = nullptr, *to_kernel = nullptr;
-  std::uint16_t dpdk_port = 0;
+struct RigPort : test::RingPort {
+  rte_ring *outbox = nullptr, *to_kernel = nullptr;
   std::uint64_t punted = 0;
 };
 struct Ground {  // what lives as long as the process
@@ -42,29 +40,6 @@ struct Ground {  // what lives as long as the process
   unsigned frames_outside = 0;  // frames in memory of their own that were not given back
 };
 
-rte_ring* make_ring(const std::string& name, unsigned depth) {
-  rte_ring* ring = rte_ring_create(name.c_str(), depth, SOCKET_ID_ANY, RING_F_EXACT_SZ);
-  must(ring != nullptr, "no memory for a ring");
-  return ring;
-}
-
-void make_port(rte_mempool* pool, RigPort& port, unsigned index) {
-  const std::string name = "fuzz" + std::to_string(index);
-  port.rx = make_ring(name + "-rx", kRingDepth);
-  port.tx = make_ring(name + "-tx", kRingDepth);
-  port.outbox = make_ring(name + "-out", kRingDepth);
-  port.to_kernel = make_ring(name + "-kernel", kKernelQueue);
-  const int id = rte_eth_from_rings(name.c_str(), &port.rx, 1, &port.tx, 1, 0);
-  must(id >= 0, "no port of rings");
-  port.dpdk_port = static_cast<std::uint16_t>(id);
-  const rte_eth_conf conf{};
-  must(rte_eth_dev_configure(port.dpdk_port, 1, 1, &conf) == 0 &&
-           rte_eth_rx_queue_setup(port.dpdk_port, 0, 64, SOCKET_ID_ANY, nullptr, pool) == 0 &&
-           rte_eth_tx_queue_setup(port.dpdk_port, 0, 64, SOCKET_ID_ANY, nullptr) == 0 &&
-           rte_eth_dev_start(port.dpdk_port) == 0,
-       "the port does not start");
-}
-
 Ground& make_ground() {
   static Ground g;
   const char* arguments[] = {"fuzz",     "--no-huge",      "-m", "96", "--no-shconf",
@@ -72,8 +47,12 @@ Ground& make_ground() {
   must(rte_eal_init(std::size(arguments), const_cast<char**>(arguments)) >= 0, "EAL does not start");
   g.pool = rte_pktmbuf_pool_create("fuzz", kBuffers, 0, kHandOverBytes, kBufferBytes, SOCKET_ID_ANY);
   must(g.pool != nullptr, "no memory for packet buffers");
-  for (unsigned i = 0; i < kPorts; ++i) make_port(g.pool, g.ports[i], i);
-  g.probes = make_ring("fuzz-probes", kRingDepth);
+  for (unsigned i = 0; i < kPorts; ++i) {
+    const std::string name = "fuzz" + std::to_string(i);
+    g.ports[i] = {test::make_ring_port(name, kRingDepth, g.pool), test::make_ring(name + "-out", kRingDepth),
+                  test::make_ring(name + "-kernel", kKernelQueue)};
+  }
+  g.probes = test::make_ring("fuzz-probes", kRingDepth);
   for (unsigned i = 0; i < kWorkers; ++i) {
     g.hand[i] = std::make_unique<HandOverRing>("fuzz-hand-" + std::to_string(i));
     g.notes[i] = std::make_unique<NoteRing>();
@@ -86,36 +65,10 @@ Ground& ground() {
   return ground;
 }
 
-// A frame in memory of its own, which ends where the frame ends.
-struct FrameMemory {
-  rte_mbuf_ext_shared_info shared;
-  std::uint8_t* bytes;
-};
-
-void give_back(void*, void* opaque) {
-  auto* memory = static_cast<FrameMemory*>(opaque);
-  std::free(memory->bytes);
-  delete memory;
-  --ground().frames_outside;
-}
-
 // Null when there is no buffer: a NIC would not have received it.
-rte_mbuf* frame_buffer(std::span<const std::uint8_t> frame, unsigned headroom) {
-  rte_mbuf* m = rte_pktmbuf_alloc(ground().pool);
-  if (!m) return nullptr;
-  auto* memory = new FrameMemory{};
-  const auto bytes = static_cast<std::uint16_t>(headroom + frame.size());
-  memory->bytes = static_cast<std::uint8_t*>(std::malloc(bytes));
-  if (!frame.empty()) std::memcpy(memory->bytes + headroom, frame.data(), frame.size());
-  memory->shared.free_cb = give_back;
-  memory->shared.fcb_opaque = memory;
-  rte_mbuf_ext_refcnt_set(&memory->shared, 1);
-  rte_pktmbuf_attach_extbuf(m, memory->bytes, 0, bytes, &memory->shared);
-  ++ground().frames_outside;
-  m->vlan_tci_outer = 0;
-  m->data_off = static_cast<std::uint16_t>(headroom);
-  m->data_len = static_cast<std::uint16_t>(frame.size());
-  m->pkt_len = m->data_len;
+rte_mbuf* buffer_of(std::span<const std::uint8_t> frame, unsigned headroom) {
+  rte_mbuf* m = test::frame_buffer(ground().pool, frame, headroom, ground().frames_outside);
+  if (m) m->vlan_tci_outer = 0;
   return m;
 }
 
@@ -225,7 +178,7 @@ void Rig::receive(std::span<const std::uint8_t> frame, const Arrival& how) {
   if (waiting_ == kRingDepth / 2) turn();
   Bytes bytes(frame.begin(), frame.end());
   if (how.repair_checksum) repair_ipv4(bytes);
-  rte_mbuf* m = frame_buffer(bytes, how.without_headroom ? 0 : RTE_PKTMBUF_HEADROOM);
+  rte_mbuf* m = buffer_of(bytes, how.without_headroom ? 0 : RTE_PKTMBUF_HEADROOM);
   if (!m) return;
   if (how.nic_hashes) {
     m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
@@ -233,7 +186,7 @@ void Rig::receive(std::span<const std::uint8_t> frame, const Arrival& how) {
   }
   if (how.nic_says_checksum_good) m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
   if (how.in_two_segments) {
-    if (rte_mbuf* more = frame_buffer(bytes, 0)) rte_pktmbuf_chain(m, more);
+    if (rte_mbuf* more = buffer_of(bytes, 0)) rte_pktmbuf_chain(m, more);
   }
   must(rte_ring_enqueue(ground().ports.at(how.port).rx, m) == 0, "the rig's ring is full");
   ++waiting_;
@@ -241,7 +194,7 @@ void Rig::receive(std::span<const std::uint8_t> frame, const Arrival& how) {
 
 void Rig::kernel_sends(std::span<const std::uint8_t> frame) {
   if (waiting_probes_ == kRingDepth / 2) turn();
-  rte_mbuf* m = frame_buffer(frame, RTE_PKTMBUF_HEADROOM);
+  rte_mbuf* m = buffer_of(frame, RTE_PKTMBUF_HEADROOM);
   if (!m) return;
   m->port = 0;
   m->vlan_tci_outer = kFromKernel;

@@ -10,14 +10,11 @@
 #include "control/restart/restart.h"
 #include "dataplane/door/counters.h"
 #include "dataplane/table/group_state.h"
+#include "tests/packet/key.h"
 
 namespace sluice::restart::test {
 
-inline HashKey key_of(unsigned seed) {
-  HashKey key;
-  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(37 * i * i + 11 * i + seed);
-  return key;
-}
+using sluice::test::key_of;
 
 inline config::Model model_of(const std::string& services) {
   const config::Result result = config::parse_text(

@@ -8,6 +8,7 @@
 
 #include "dataplane/stage/strays.h"
 #include "dataplane/wire/headers.h"
+#include "tests/packet/key.h"
 
 namespace sluice::test {
 namespace {
@@ -15,18 +16,12 @@ namespace {
 constexpr std::uint32_t kSlots = 251, kVip = 0xcb00710a;
 constexpr std::uint32_t kFlows = 4096;
 
-std::array<std::uint8_t, ToeplitzKey::kBytes> key_bytes() {
-  std::array<std::uint8_t, ToeplitzKey::kBytes> key{};
-  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(37 * i * i + 11 * i + 5);
-  return key;
-}
-
 const ToeplitzKey& toeplitz() {
-  static const ToeplitzKey key(key_bytes());
+  static const ToeplitzKey key(key_of());
   return key;
 }
 const KeyedHash& slot_hash() {
-  static const KeyedHash hash(derive_secret(key_bytes(), "tests"));
+  static const KeyedHash hash(derive_secret(key_of(), "tests"));
   return hash;
 }
 
