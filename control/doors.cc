@@ -58,7 +58,7 @@ void Doors::open_socket(boost::asio::io_context& io, const config::Control& cont
 void Doors::open_page(boost::asio::io_context& io, const config::Control& control, const Behind& behind) {
   const auto at = config::parse_address_port(control.metrics);
   page_ = std::make_unique<metrics::MetricsServer>(
-      io, to_string(at->address), at->port,
+      io, *at,
       [behind] {
         return rpc::render_metrics(behind.appliance) +
                rpc::render_health(behind.health.rows(), behind.health.stats()) +

@@ -38,7 +38,7 @@ constexpr int kStatusShare = 10;
 // What a fresh agent finds that takes over from one that was told SIGHUP.
 constexpr const char* kRestarted = "SLUICE_AGENT_RESTARTED";
 
-HttpResponse sentence(unsigned status, const std::string& text) {
+http::Response sentence(unsigned status, const std::string& text) {
   return {status, "text/plain", text + "\n"};
 }
 
@@ -66,7 +66,9 @@ Agent::OnlyOne::~OnlyOne() {
 Agent::Agent(const Config& config, std::function<void()> reload)
     : config_(config),
       reload_(std::move(reload)),
-      http_(io_, config.listen, [this](const HttpRequest& request) { return answer(request); }),
+      http_(
+          io_, config.listen, [this](const http::Request& request) { return answer(request); },
+          http::Limits(), "give `listen` an address of this host and a free port"),
       tunnel_(config),
       holdings_(config, link_),
       news_ready_(io_, dup(news_.descriptor())),
@@ -211,7 +213,7 @@ std::string_view Agent::state() const {
   return "alive";
 }
 
-HttpResponse Agent::answer(const HttpRequest& request) {
+http::Response Agent::answer(const http::Request& request) {
   if (request.path == "/drain" || request.path == "/undrain") return order(request);
   if (request.post) return sentence(405, "Orders go to /drain and /undrain.");
   if (request.path == "/healthz") return healthz();
@@ -225,7 +227,7 @@ HttpResponse Agent::answer(const HttpRequest& request) {
 }
 
 // From a MUX: a service of this server begins to drain there, or is wanted again.
-HttpResponse Agent::order(const HttpRequest& request) {
+http::Response Agent::order(const http::Request& request) {
   if (!request.post) return sentence(405, "Orders are sent by POST.");
   const auto known = [&](const Prefix& muxes) { return muxes.contains(request.peer); };
   const bool near = config_.muxes_on_link && on_link(config_.interfaces, request.peer);
@@ -248,7 +250,7 @@ HttpResponse Agent::order(const HttpRequest& request) {
   return {200, "application/json", "{\"state\": \"alive\"}\n"};
 }
 
-HttpResponse Agent::begin_drain(const DrainOrder& order, const IpAddress& mux) {
+http::Response Agent::begin_drain(const DrainOrder& order, const IpAddress& mux) {
   const auto begins = drains_.begin(order, mux, steady_clock::now());
   if (!begins) return sentence(429, "too many MUXes drain " + describe(order.key) + " already");
   if (*begins) {
@@ -297,7 +299,7 @@ void Agent::count_drained() {
 
 // The magic word stands in the good answer only, so that a monitor that looks for the word needs no status
 // code.
-HttpResponse Agent::healthz() const {
+http::Response Agent::healthz() const {
   if (draining_ || leave_until_) return {503, "text/plain", draining_ ? "draining\n" : "leaving\n"};
   if (prober_ && !prober_->state().healthy()) return {503, "text/plain", "ill\n"};
   return {200, "text/plain", config_.magic};

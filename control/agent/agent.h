@@ -18,11 +18,11 @@
 #include "control/agent/health.h"
 #include "control/agent/holdings.h"
 #include "control/agent/hooks.h"
-#include "control/agent/http_server.h"
 #include "control/agent/kernel_link.h"
 #include "control/agent/machine.h"
 #include "control/agent/traffic.h"
 #include "control/agent/tunnel.h"
+#include "control/http/server.h"
 
 namespace sluice::agent {
 
@@ -60,10 +60,10 @@ class Agent {
   void set_draining(bool draining);
   void leave();
   void reload_when_idle();
-  HttpResponse answer(const HttpRequest& request);
-  HttpResponse order(const HttpRequest& request);
-  HttpResponse begin_drain(const DrainOrder& order, const IpAddress& mux);
-  HttpResponse healthz() const;
+  http::Response answer(const http::Request& request);
+  http::Response order(const http::Request& request);
+  http::Response begin_drain(const DrainOrder& order, const IpAddress& mux);
+  http::Response healthz() const;
   // The word for this server: the last one of a start that is over is `alive`.
   [[nodiscard]] std::string_view state() const;
   void tell_hook(const DrainKey& key, const char* event, std::chrono::seconds deadline);
@@ -74,7 +74,7 @@ class Agent {
   std::function<void()> reload_;
   OnlyOne only_one_;
   boost::asio::io_context io_{1};
-  HttpServer http_;
+  http::Server http_;
   KernelLink link_;
   Tunnel tunnel_;
   Holdings holdings_;

@@ -36,14 +36,6 @@ std::unique_ptr<Prober> make_prober(Surroundings& around, const Spec& spec) {
   throw std::logic_error("a probe of type none");
 }
 
-boost::asio::ip::address to_asio(const IpAddress& address) {
-  namespace ip = boost::asio::ip;
-  if (!address.is_v4()) return ip::address_v6(address.byte);
-  ip::address_v4::bytes_type bytes;
-  std::copy_n(address.byte.begin() + 12, bytes.size(), bytes.begin());
-  return ip::address_v4(bytes);
-}
-
 sockaddr_storage to_sockaddr(const IpAddress& address, std::uint16_t port, socklen_t& length) {
   sockaddr_storage storage{};
   if (address.is_v4()) {

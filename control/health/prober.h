@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/system/error_code.hpp>
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/config/to_asio.h"
 #include "control/health/data_path.h"
 #include "control/health/report.h"
 #include "control/health/spec.h"
@@ -61,13 +61,12 @@ std::unique_ptr<Prober> make_https_prober(Surroundings& around, const Spec& spec
 std::unique_ptr<Prober> make_udp_prober(Surroundings& around, const Spec& spec);
 std::unique_ptr<Prober> make_icmp_prober(Surroundings& around, const Spec& spec);
 
-boost::asio::ip::address to_asio(const IpAddress& address);
 sockaddr_storage to_sockaddr(const IpAddress& address, std::uint16_t port, socklen_t& length);
 
 // Whom a probe's packets are for: the DIP, or the VIP when they take the clients' way.
 template <class Protocol>
 typename Protocol::endpoint endpoint_of(const Spec& spec) {
-  return {to_asio(spec.through == config::ProbeWay::kVip ? spec.vip : spec.address), spec.port};
+  return {config::to_asio(spec.through == config::ProbeWay::kVip ? spec.vip : spec.address), spec.port};
 }
 
 // What an error of a socket says of the DIP: kBad with its text ("connection refused"), or kNone when the

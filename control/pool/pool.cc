@@ -3,14 +3,13 @@
 #include "control/pool/pool.h"
 
 #include <algorithm>
-#include <boost/asio/ip/address_v4.hpp>
-#include <boost/asio/ip/address_v6.hpp>
 #include <random>
 #include <stdexcept>
 #include <utility>
 
 #include "control/config/iip.h"
 #include "control/config/pool.h"
+#include "control/config/to_asio.h"
 
 namespace sluice::pool {
 namespace {
@@ -18,11 +17,6 @@ namespace {
 constexpr int kMostPerWake = 256;  // adverts; then the loop has its turn
 constexpr std::chrono::milliseconds kHandOver{2500};
 constexpr double kDry = 1.0;  // packets a second: less is no traffic
-
-boost::asio::ip::address to_asio(const IpAddress& address) {
-  if (address.is_v4()) return boost::asio::ip::address_v4(address.v4().value());
-  return boost::asio::ip::address_v6(address.byte);
-}
 
 std::vector<Rank> ranks_of(const config::Pool& pool) {
   std::vector<Rank> ranks;
@@ -58,7 +52,7 @@ Pool::Pool(boost::asio::io_context& io, const config::Model& model, announce::An
       next_second_(Clock::now()) {
   const auto self = std::ranges::find(pool_.members, self_, &config::PoolMember::name);
   boost::system::error_code error;
-  const Udp::endpoint at(to_asio(self->address), pool_.port);
+  const Udp::endpoint at(config::to_asio(self->address), pool_.port);
   socket_.open(at.protocol(), error);
   if (!error) socket_.set_option(Udp::socket::reuse_address(true), error);
   if (!error) socket_.bind(at, error);
@@ -259,8 +253,8 @@ void Pool::speak(bool leaving) {
     advert.word.accuses = !leaving && paths_ && paths_->watch().of(member.name) == PathWatch::Path::kDead;
     advert.stamp = guard_.next(member.name);
     boost::system::error_code error;  // a member that cannot be reached will be silent
-    socket_.send_to(boost::asio::buffer(seal(advert, pool_.secret)), {to_asio(member.address), pool_.port}, 0,
-                    error);
+    socket_.send_to(boost::asio::buffer(seal(advert, pool_.secret)),
+                    {config::to_asio(member.address), pool_.port}, 0, error);
     if (!error) ++stats_.adverts_sent;
   }
 }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import LabError
 
@@ -30,6 +31,19 @@ class Daemon:
     def last_line(self):
         lines = [line for line in tail(self.log, 20) if line.strip()]
         return lines[-1].strip() if lines else "it logged nothing"
+
+
+def threads_of(daemon):
+    """A line for each of its threads: the name, the state, and where in the kernel it waits. For those who look for a hang."""
+    lines = []
+    for task in sorted(Path(f"/proc/{daemon.pid}/task").glob("*")):
+        try:
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+            stack = [line.split()[1].split("+")[0] for line in (task / "stack").read_text().splitlines()[:6]]
+            lines.append(f"thread {(task / 'comm').read_text().strip()} {state}: {' < '.join(stack)}")
+        except OSError:
+            continue
+    return lines
 
 
 def started_at(pid):

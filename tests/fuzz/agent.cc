@@ -10,7 +10,7 @@
 
 #include "control/agent/config.h"
 #include "control/agent/drains.h"
-#include "control/agent/http_server.h"
+#include "control/http/server.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/must.h"
 
@@ -37,7 +37,7 @@ const agent::Config& configuration() {
   return config;
 }
 
-agent::HttpResponse answer(agent::Drains& drains, const agent::HttpRequest& request) {
+http::Response answer(agent::Drains& drains, const http::Request& request) {
   std::string error;
   const auto now = agent::DrainClock::now();
   const auto order = agent::read_drain(request.body, configuration(), error);
@@ -114,8 +114,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t piece = 1 + how * 16u;
   boost::asio::io_context io;
   agent::Drains drains;
-  agent::HttpServer server(io, {*parse_address("127.0.0.1"), 0},
-                           [&](const agent::HttpRequest& request) { return fuzz::answer(drains, request); });
+  http::Server server(
+      io, {*parse_address("127.0.0.1"), 0},
+      [&](const http::Request& request) { return fuzz::answer(drains, request); }, {}, "");
   fuzz::Client client(io, server.port(), std::string(input.text(size)), piece);
   for (unsigned steps = 0; !client.done(); ++steps) {
     fuzz::must(steps < fuzz::kMostSteps, "a connection that never ends");

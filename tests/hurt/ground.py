@@ -147,7 +147,7 @@ def unsettle(lab):
 def last_words(lab):
     for daemon in lab.daemons():
         if daemon.program == "sluiced" or not daemon.alive():
-            print(f"--- {daemon.title()}{'' if daemon.alive() else ' (DEAD)'}:", *process.tail(daemon.log, 25), sep="\n    ")
+            print(f"--- {daemon.title()}{'' if daemon.alive() else ' (DEAD)'}:", *process.threads_of(daemon), *process.tail(daemon.log, 25), sep="\n    ")
 
 
 # --- the table ------------------------------------------------------------------------------------------------------

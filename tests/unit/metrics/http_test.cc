@@ -64,7 +64,8 @@ class MetricsHttp : public testing::Test {
   }
   void start() {
     server = std::make_unique<MetricsServer>(
-        io, "127.0.0.1", 0, [this] { return render(); }, [this] { return healthy.load(); }, limits);
+        io, config::AddressPort{*parse_address("127.0.0.1"), 0}, [this] { return render(); },
+        [this] { return healthy.load(); }, limits);
     port = server->port();
     loop = std::thread([this] { io.run(); });
   }
@@ -77,7 +78,7 @@ class MetricsHttp : public testing::Test {
   static std::string body(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 
   boost::asio::io_context io;
-  HttpLimits limits;
+  http::Limits limits = page_limits();
   std::atomic<bool> healthy{true};
   std::function<std::string()> render = [] { return "sluice_flows 3\n"; };
   std::unique_ptr<MetricsServer> server;
@@ -109,7 +110,7 @@ TEST_F(MetricsHttp, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(status(exchange("GET /metrics/../x HTTP/1.1\r\n\r\n")), "HTTP/1.1 404 Not Found");
   const std::string put = exchange("DELETE /metrics HTTP/1.1\r\n\r\n");
   EXPECT_EQ(status(put), "HTTP/1.1 405 Method Not Allowed");
-  EXPECT_NE(put.find("Allow: GET\r\n"), std::string::npos);
+  EXPECT_NE(put.find("Allow: GET, HEAD\r\n"), std::string::npos);
   EXPECT_EQ(status(exchange("POST /healthz HTTP/1.1\r\nContent-Length: 0\r\n\r\n")),
             "HTTP/1.1 405 Method Not Allowed");
 }
@@ -141,14 +142,14 @@ TEST_F(MetricsHttp, ARendererThatThrowsIsAServerError) {
 }
 
 TEST_F(MetricsHttp, AClientThatDawdlesIsCutOff) {
-  limits.read_timeout = 100ms;
+  limits.request = 100ms;
   start();
   EXPECT_EQ(exchange("GET /metrics HT"), "");
 }
 
 TEST_F(MetricsHttp, AClientThatNeverReadsIsCutOffAndHoldsNobodyUp) {
-  limits.write_timeout = 100ms;
-  limits.max_connections = 1;
+  limits.answer = 100ms;
+  limits.connections = 1;
   const auto big = std::make_shared<std::string>(std::size_t{32} << 20, 'x');
   render = [big] { return *big; };
   start();
@@ -163,8 +164,8 @@ TEST_F(MetricsHttp, AClientThatNeverReadsIsCutOffAndHoldsNobodyUp) {
 }
 
 TEST_F(MetricsHttp, ConnectionsAreCounted) {
-  limits.max_connections = 2;
-  limits.read_timeout = 20s;
+  limits.connections = 2;
+  limits.request = 20s;
   start();
   const Client first(port), second(port);
   first.send("GET /hea");
@@ -176,27 +177,16 @@ TEST_F(MetricsHttp, ConnectionsAreCounted) {
   EXPECT_EQ(body(second.all()), "ok\n");
 }
 
-TEST_F(MetricsHttp, AnEmptyAddressDisablesIt) {
-  const MetricsServer none(io, "", 9107, render);
-  EXPECT_EQ(none.port(), 0);
-  EXPECT_EQ(io.run(), 0U) << "nothing waits for anything";
-}
-
-TEST_F(MetricsHttp, AddressesThatCannotBeHadAreRefusedWithASentence) {
-  const auto refusal = [this](const std::string& address, std::uint16_t wanted) -> std::string {
-    try {
-      const MetricsServer one(io, address, wanted, render);
-    } catch (const std::runtime_error& error) {
-      return error.what();
-    }
-    return "(started)";
-  };
-  EXPECT_EQ(refusal("localhost", 1),
-            "metrics: \"localhost\" is no address; write a number, as in 127.0.0.1:9107");
+TEST_F(MetricsHttp, AnAddressThatCannotBeHadIsRefusedWithASentence) {
   start();
-  EXPECT_EQ(refusal("127.0.0.1", port),
-            "metrics: cannot listen on 127.0.0.1 port " + std::to_string(port) +
-                ": Address already in use; set control.metrics to a free address, or to \"\"");
+  try {
+    const MetricsServer second(io, {*parse_address("127.0.0.1"), port}, render);
+    FAIL() << "two pages at one address";
+  } catch (const std::runtime_error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "cannot listen on 127.0.0.1:" + std::to_string(port) +
+                  ": Address already in use, set control.metrics to a free address, or to \"\"");
+  }
 }
 
 }  // namespace

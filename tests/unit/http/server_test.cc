@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Sluice Authors
-// The bounds of the HTTP server and of the health check, over loopback and with limits small enough to reach.
-#include "control/agent/http_server.h"
+// The bounds of the HTTP server, over loopback and with limits small enough to reach.
+#include "control/http/server.h"
 
 #include <gtest/gtest.h>
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <optional>
 #include <thread>
 
-#include "control/agent/health.h"
-
-namespace sluice::agent::test {
+namespace sluice::http {
 namespace {
 
 using boost::asio::ip::tcp;
 using namespace std::chrono_literals;
 
-const AddressPort kAnyPort{*parse_address("127.0.0.1"), 0};
+const config::AddressPort kAnyPort{*parse_address("127.0.0.1"), 0};
 
-class HttpServerTest : public testing::Test {
+class HttpServer : public testing::Test {
  protected:
-  void serve(HttpLimits limits) {
+  void serve(Limits limits) {
     server_.emplace(
         io_, kAnyPort,
-        [](const HttpRequest& request) {
-          if (request.post && request.body.empty()) return HttpResponse{400, "text/plain", "no body"};
+        [](const Request& request) {
+          if (request.post && request.body.empty()) return Response{400, "text/plain", "no body"};
           if (request.post)
-            return HttpResponse{200, "text/plain",
-                                std::string(request.body) + " from " + to_string(request.peer)};
-          return request.path == "/big" ? HttpResponse{200, "text/plain", std::string(1 << 20, 'x')}
-                                        : HttpResponse{200, "text/plain", "hello"};
+            return Response{200, "text/plain",
+                            std::string(request.body) + " from " + to_string(request.peer)};
+          return request.path == "/big" ? Response{200, "text/plain", std::string(1 << 20, 'x')}
+                                        : Response{200, "text/plain", "hello"};
         },
-        limits);
+        limits, "give another one");
     thread_ = std::thread([this] { io_.run(); });
   }
   void TearDown() override {
@@ -60,11 +61,11 @@ class HttpServerTest : public testing::Test {
   }
 
   boost::asio::io_context io_{1}, client_io_{1};
-  std::optional<HttpServer> server_;
+  std::optional<Server> server_;
   std::thread thread_;
 };
 
-TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {
+TEST_F(HttpServer, AnswersPipelinedRequestsInTheirOrder) {
   serve({});
   auto socket = connect();
   const std::string answer =
@@ -73,7 +74,7 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInTheirOrder) {
   EXPECT_NE(answer.find("hello", first + 1), std::string::npos) << answer;
 }
 
-TEST_F(HttpServerTest, HandsOnTheBodyOfAPostAndWhoSentIt) {
+TEST_F(HttpServer, HandsOnTheBodyOfAPostAndWhoSentIt) {
   serve({});
   auto socket = connect();
   const std::string answer =
@@ -81,20 +82,20 @@ TEST_F(HttpServerTest, HandsOnTheBodyOfAPostAndWhoSentIt) {
   EXPECT_NE(answer.find("order from 127.0.0.1"), std::string::npos) << answer;
 }
 
-TEST_F(HttpServerTest, ClosesTheConnectionAfterAPostThatItRefuses) {
+TEST_F(HttpServer, ClosesTheConnectionAfterAPostThatItRefuses) {
   serve({});
   auto socket = connect();
   EXPECT_NE(ask(socket, "POST /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n").find("400"), std::string::npos);
 }
 
-TEST_F(HttpServerTest, RefusesABodyBeyondItsBound) {
+TEST_F(HttpServer, RefusesABodyBeyondItsBound) {
   serve({});
   auto socket = connect();
   EXPECT_NE(ask(socket, "POST /x HTTP/1.1\r\nContent-Length: 2000\r\n\r\n").find("413"), std::string::npos);
 }
 
-TEST_F(HttpServerTest, ClosesAConnectionBeyondTheLimitAtOnce) {
-  HttpLimits limits;
+TEST_F(HttpServer, TellsConnectionsBeyondTheLimitAndClosesFurtherOnesAtOnce) {
+  Limits limits;
   limits.connections = 2;
   serve(limits);
   auto a = connect(), b = connect();
@@ -104,20 +105,22 @@ TEST_F(HttpServerTest, ClosesAConnectionBeyondTheLimitAtOnce) {
     char byte;
     boost::asio::read(*s, boost::asio::buffer(&byte, 1));
   }
-  auto c = connect();
-  EXPECT_EQ(rest(c), "");
+  auto c = connect(), d = connect(), e = connect();
+  EXPECT_EQ(rest(e), "");
+  EXPECT_NE(ask(c, "GET / HTTP/1.1\r\n\r\n").find("503"), std::string::npos);
+  EXPECT_NE(ask(d, "GET / HTTP/1.1\r\n\r\n").find("503"), std::string::npos);
   a.close();
   // The place is free when the server saw the end; a new client gets it then.
   for (std::string answer; answer.find("hello") == std::string::npos;) {
-    auto d = connect();
+    auto other = connect();
     boost::system::error_code refused;
-    boost::asio::write(d, boost::asio::buffer(std::string("GET / HTTP/1.0\r\n\r\n")), refused);
-    answer = rest(d);
+    boost::asio::write(other, boost::asio::buffer(std::string("GET / HTTP/1.0\r\n\r\n")), refused);
+    answer = rest(other);
   }
 }
 
-TEST_F(HttpServerTest, DropsAClientThatSendsItsRequestTooSlowly) {
-  HttpLimits limits;
+TEST_F(HttpServer, DropsAClientThatSendsItsRequestTooSlowly) {
+  Limits limits;
   limits.request = 1s;
   serve(limits);
   auto socket = connect();
@@ -126,17 +129,17 @@ TEST_F(HttpServerTest, DropsAClientThatSendsItsRequestTooSlowly) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 
-TEST_F(HttpServerTest, DropsAClientThatIdles) {
-  HttpLimits limits;
+TEST_F(HttpServer, DropsAClientThatIdles) {
+  Limits limits;
   limits.idle = 1s;
   serve(limits);
   auto socket = connect();
   EXPECT_EQ(rest(socket), "");
 }
 
-TEST_F(HttpServerTest, DropsAClientThatDoesNotReadItsAnswer) {
-  HttpLimits limits;
-  limits.request = 1s;
+TEST_F(HttpServer, DropsAClientThatDoesNotReadItsAnswer) {
+  Limits limits;
+  limits.answer = 1s;
   limits.connections = 1;
   serve(limits);
   auto deaf = connect();
@@ -154,10 +157,10 @@ TEST_F(HttpServerTest, DropsAClientThatDoesNotReadItsAnswer) {
   }
 }
 
-TEST_F(HttpServerTest, SaysWhyItCannotListen) {
+TEST_F(HttpServer, SaysWhyItCannotListen) {
   serve({});
   try {
-    HttpServer second(io_, {*parse_address("127.0.0.1"), server_->port()}, nullptr);
+    Server second(io_, {*parse_address("127.0.0.1"), server_->port()}, nullptr, {}, "give another one");
     FAIL() << "two servers on one port";
   } catch (const std::runtime_error& e) {
     EXPECT_NE(std::string(e.what()).find("cannot listen on 127.0.0.1:" + std::to_string(server_->port())),
@@ -166,19 +169,5 @@ TEST_F(HttpServerTest, SaysWhyItCannotListen) {
   }
 }
 
-// A server that takes the question and never answers.
-TEST(HealthProber, CountsSilenceAsABadAnswerInTime) {
-  boost::asio::io_context io{1};
-  tcp::acceptor silent(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
-  HealthCheck check;
-  check.url = {{*parse_address("127.0.0.1"), silent.local_endpoint().port()}, "127.0.0.1", "/"};
-  check.timeout_ms = 50;
-  HealthProber prober(io, check);
-  while (prober.state().text() == "not asked yet" && io.run_one() > 0) {
-  }
-  EXPECT_FALSE(prober.state().healthy());
-  EXPECT_EQ(prober.state().text().find("no answer: "), 0u) << prober.state().text();
-}
-
 }  // namespace
-}  // namespace sluice::agent::test
+}  // namespace sluice::http
