@@ -22,6 +22,7 @@
 #include "control/doors.h"
 #include "control/health/doctor.h"
 #include "control/health/monitor.h"
+#include "control/health/verdicts.h"
 #include "control/health/ways.h"
 #include "control/load/desk.h"
 #include "control/machine.h"
@@ -183,25 +184,36 @@ class Sluiced {
             .describe_path = [this](const IpAddress& destination) { return ways_.describe(destination); }};
   }
 
-  // From verdict to packets in one step: each one is a publication.
+  // From verdict to packets in one step: those of one moment are one publication.
+  void publish(const std::vector<health::Verdicts::News>& news) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<maps::Live::Health> health;
+    for (const auto& n : news) health.push_back({n.service, n.dip, n.healthy});
+    live_.set_health(health);
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    for (const auto& n : news) {
+      spdlog::log(n.healthy ? spdlog::level::info : spdlog::level::warn,
+                  "service {}: DIP {} is {}, published in {:.1f} ms: {}", n.service, n.dip,
+                  n.healthy ? "up" : "down", took.count(), n.why);
+    }
+  }
+
   std::unique_ptr<health::Monitor> make_health_monitor() {
     health::Options options;
     options.log = [](const std::string& sentence) { spdlog::warn("{}", sentence); };
     options.report = [this](const std::string& service, const std::string& dip,
                             const health::Report& report) { load_.report(service, dip, report); };
     options.data_path = data_path_;
+    options.walk = [this](const config::Service& service, const config::Dip& dip, health::Walked done) {
+      doctor_.admit(service, dip, std::move(done));
+    };
     options.was_down = [this](const std::string& service, const std::string& dip) {
       return !live_.healthy(service, dip);
     };
     return std::make_unique<health::Monitor>(
         io_,
         [this](const std::string& service, const std::string& dip, bool healthy, const std::string& why) {
-          const auto begin = std::chrono::steady_clock::now();
-          live_.set_health(service, dip, healthy);
-          const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-          spdlog::log(healthy ? spdlog::level::info : spdlog::level::warn,
-                      "service {}: DIP {} is {}, published in {:.1f} ms: {}", service, dip,
-                      healthy ? "up" : "down", took.count(), why);
+          verdicts_.give({service, dip, healthy, why});
         },
         std::move(options));
   }
@@ -250,6 +262,7 @@ class Sluiced {
 
   // Diff, then apply: commands and reloads are one path.
   std::vector<std::string> apply(const config::Model& next, const maps::ChangeOptions& options) {
+    verdicts_.flush();  // of the DIPs as they are
     const std::vector<config::Action> actions = config::diff(live_.model(), next);
     std::vector<std::string> done;
     for (const config::Action& action : actions) done.push_back(config::describe(action));
@@ -259,6 +272,7 @@ class Sluiced {
     if (const auto refused = live_.replace(config::apply(live_.model(), actions), how))
       throw rpc::Error(*refused);
     health_->configure(live_.model().services);
+    verdicts_.flush();
     keep_addresses();
     spdlog::set_level(spdlog::level::from_str(live_.model().control.log_level));
     for (const std::string& sentence : done) spdlog::info("{}", sentence);
@@ -351,6 +365,7 @@ class Sluiced {
   maps::Live live_;
   load::Desk load_{io_, live_, [](const std::string& sentence) { spdlog::info("{}", sentence); }};
   std::shared_ptr<health::DataPath> data_path_;
+  health::Verdicts verdicts_{io_, [this](const auto& news) { publish(news); }};
   std::unique_ptr<health::Monitor> health_;
   std::unique_ptr<announce::Announcer> announcer_;
   std::unique_ptr<pool::Pool> pool_;

@@ -290,6 +290,10 @@ const Section<Health>& health_keys() {
               "`dip`: the probe goes to the server's own address. `vip`: to the VIP on that server, "
               "encapsulated as a client's packet is, so that it proves tunnel, agent and VIP too; for `tcp`, "
               "`http`, `https` and `udp`."),
+          word("admit", &Health::admit,
+               "What a DIP that comes later needs before its first packet. `probe`: one good answer. "
+               "`doctor`: the doctor, too, has walked the whole way and found nothing wrong, where he can "
+               "try it."),
           flag("panic", &Health::panic,
                "When all DIPs die at once, the probes are doubted: the DIPs that were up stay in use."),
       },

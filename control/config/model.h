@@ -125,6 +125,10 @@ enum class HealthType : std::uint8_t { kNone, kIcmp, kTcp, kHttp, kHttps, kUdp, 
 // Which way a probe goes: to the server's own address, or to the VIP as a client's packet does (A9).
 enum class ProbeWay : std::uint8_t { kDip, kVip };
 
+// What a new DIP needs before its first packet: a good probe, or with it the doctor's walk of the whole way
+// (A9).
+enum class Admit : std::uint8_t { kDoctor, kProbe };
+
 struct Dip {
   IpAddress address;
   std::uint16_t port = 0;    // reported to the agent; 0 = the VIP's port
@@ -161,6 +165,7 @@ struct Health {
   bool persistent = false;   // one connection for many probes
   bool panic = true;         // all DIPs dead at once: the last good ones stay
   ProbeWay through = ProbeWay::kDip;
+  Admit admit = Admit::kDoctor;
   friend bool operator==(const Health&, const Health&) = default;
 };
 

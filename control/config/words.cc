@@ -145,4 +145,10 @@ std::span<const Word<ProbeWay>> words() {
   return kWords;
 }
 
+template <>
+std::span<const Word<Admit>> words() {
+  static constexpr Word<Admit> kWords[] = {{Admit::kDoctor, "doctor"}, {Admit::kProbe, "probe"}};
+  return kWords;
+}
+
 }  // namespace sluice::config

@@ -20,7 +20,7 @@ struct Word {
 
 // All words of a choice, the default first. Defined for Idle, FlowMemory, Protocol, Stickiness, HashFields,
 // Scheduler, Encapsulation, OuterSource, FlowTypes, FlowStart, UnknownFlow, AtDeadline, HealthType, ProbeWay,
-// Announce, OnStall, OnStop and Seccomp.
+// Admit, Announce, OnStall, OnStop and Seccomp.
 template <class E>
 std::span<const Word<E>> words();
 
@@ -60,6 +60,8 @@ template <>
 std::span<const Word<Seccomp>> words();
 template <>
 std::span<const Word<ProbeWay>> words();
+template <>
+std::span<const Word<Admit>> words();
 
 template <class E>
 std::string_view to_word(E value) {

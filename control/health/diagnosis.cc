@@ -16,8 +16,19 @@ bool good(const std::optional<Answer>& answer) {
   return answer && answer->judgement == Judgement::kGood;
 }
 
-std::string text_of(const std::optional<Answer>& answer, const char* otherwise) {
+std::string text_of(const std::optional<Answer>& answer, const std::string& otherwise) {
   return answer ? answer->text : otherwise;
+}
+
+bool not_asked(const std::optional<Answer>& answer) {
+  return answer && answer->judgement == Judgement::kNone;
+}
+
+// A question that we failed to ask, for want of our own means.
+const Answer* own_trouble(const Observations& seen) {
+  for (const auto* trial : {&seen.tunnel, &seen.answer, &seen.large})
+    if (not_asked(*trial)) return &**trial;
+  return nullptr;
 }
 
 // --- ICMP --------------------------------------------------------------------------------------------------
@@ -174,16 +185,30 @@ Step tunnel_step(const Observations& seen) {
   std::string text = text_of(seen.tunnel, "not tried");
   if (!seen.blind.empty()) text += " (" + seen.blind + ")";
   const bool through = good(seen.tunnel) || (seen.tunnel && seen.tunnel->heard && !seen.reset);
-  return {"tunnel", seen.tunnel ? std::optional(through) : std::nullopt, text};
+  const bool tried = seen.tunnel && !not_asked(seen.tunnel);
+  return {"tunnel", tried ? std::optional(through) : std::nullopt, text};
 }
 
-Step trial_step(const char* name, const std::optional<Answer>& trial, bool ok) {
-  return {name, trial ? std::optional(ok) : std::nullopt, text_of(trial, "not tried")};
+Step answer_step(const Observations& seen) {
+  const bool tried = seen.answer && !not_asked(seen.answer);
+  const std::string otherwise = seen.no_question.empty() ? "not tried" : "not tried: " + seen.no_question;
+  return {"answer", tried ? std::optional(good(seen.answer)) : std::nullopt, text_of(seen.answer, otherwise)};
+}
+
+// Whatever the server says to it: it was heard. A server that hangs up on so long a request says nothing of
+// the network.
+Step large_step(const Observations& seen) {
+  Step step{"large packets", std::nullopt, text_of(seen.large, "not tried")};
+  if (!seen.large || not_asked(seen.large)) return step;
+  if (seen.large->heard) step.ok = true;
+  if (!seen.large->heard && seen.large->silent) step.ok = false;
+  return step;
 }
 
 std::string verdict_of(const Observations& seen, const Diagnosis& so_far) {
   if (!seen.resolved) return "no next hop to the server: " + seen.path;
   if (!seen.no_way.empty()) return "the clients' way cannot be tried: " + seen.no_way;
+  if (const Answer* answer = own_trouble(seen)) return "this MUX could not ask: " + answer->text;
   if (so_far.steps[3].ok != true) return why_no_tunnel(seen);
   if (so_far.steps[4].ok == false) {
     const bool same = seen.direct && seen.direct->text == seen.answer->text;
@@ -201,6 +226,24 @@ std::string verdict_of(const Observations& seen, const Diagnosis& so_far) {
            "; raise its MTU, or have the agent lower the MSS further (mtu_overhead)";
   }
   return "all is well: next hop, tunnel, VIP and server";
+}
+
+// Whether the tunnel's silence may be this MUX's own doing: what it sent was not seen to leave, and no agent
+// counted it; or the answer was back already.
+bool may_be_ours(const Observations& seen) {
+  if (seen.stranger || seen.reset || seen.refusal) return false;
+  if (seen.returned) return true;
+  if (seen.before && !seen.before->vip_known) return false;
+  const bool counted =
+      seen.before && seen.after && grown(seen.before->rx_packets, seen.after->rx_packets) > 0;
+  return !seen.sent && !counted;
+}
+
+bool unclear(const Observations& seen, const Diagnosis& so_far) {
+  if (!seen.no_way.empty()) return true;
+  if (!seen.resolved) return false;
+  if (so_far.unable) return true;
+  return so_far.steps[3].ok != true && may_be_ours(seen);
 }
 
 std::uint64_t count_at(const json& object, const char* key) {
@@ -265,12 +308,13 @@ Diagnosis diagnose(const Observations& seen) {
                server_step(seen),
                agent_step(seen),
                tunnel_step(seen),
-               trial_step("answer", seen.answer, good(seen.answer)),
-               // Whatever the server says to it: it was heard.
-               trial_step("large packets", seen.large, seen.large && seen.large->heard)};
+               answer_step(seen),
+               large_step(seen)};
   out.verdict = verdict_of(seen, out);
-  out.well = seen.resolved && seen.no_way.empty() && out.steps[3].ok == true && out.steps[4].ok != false &&
-             out.steps[5].ok != false;
+  out.well = seen.resolved && seen.no_way.empty() && !own_trouble(seen) && out.steps[3].ok == true &&
+             out.steps[4].ok != false && out.steps[5].ok != false;
+  out.unable = seen.resolved && seen.no_way.empty() && own_trouble(seen);
+  out.unclear = !out.well && unclear(seen, out);
   return out;
 }
 

@@ -52,6 +52,7 @@ struct Observations {
   std::optional<Answer> tunnel{};  // the connection, or the one datagram
   std::optional<Answer> answer{};  // the service's question
   std::optional<Answer> large{};   // the same with a request that fills packets
+  std::string no_question{};       // why only the connection can be tried; "" when there is more to ask
   // Seen on the kernel's interface meanwhile.
   std::string blind;  // why nothing could be seen; "" when it could
   bool sent = false, returned = false, reset = false;
@@ -68,6 +69,10 @@ struct Step {
 
 struct Diagnosis {
   bool well = false;
+  // Not well, and nothing is said against the DIP: the trouble is this MUX's own, or the clients' way could
+  // not be tried.
+  bool unclear = false;
+  bool unable = false;  // so because a question could not be asked, for want of our own means: perhaps later
   std::string verdict;  // one sentence
   std::vector<Step> steps;
 };

@@ -44,7 +44,8 @@ Machine::Machine(const Policy& policy, State initial, TimePoint now)
       since_(now),
       why_(initial == State::kUp     ? "not probed yet, counts as up until it fails"
            : initial == State::kDown ? "down since before the restart"
-                                     : "not probed yet, gets nothing before it answers") {}
+                                     : "not probed yet, gets nothing before it answers"),
+      was_up_(initial == State::kUp) {}
 
 std::string Machine::why() const {
   if (!suspect()) return why_;
@@ -60,6 +61,10 @@ void Machine::set_policy(const Policy& policy) {
 
 void Machine::enter(State state, std::string why, TimePoint now) {
   state_ = state;
+  if (state == State::kUp) {
+    was_up_ = true;
+    gate_ = false;
+  }
   since_ = now;
   why_ = std::move(why);
 }
@@ -79,8 +84,7 @@ bool Machine::good(const std::string& text, TimePoint now) {
       if (!std::exchange(answered_, true)) why_ = "its first answer: " + text;
       return false;
     case State::kJoining:
-      enter(State::kUp, "its first answer: " + text, now);
-      return true;
+      return joins(text, now);
     case State::kDown:
       break;
   }
@@ -91,14 +95,35 @@ bool Machine::good(const std::string& text, TimePoint now) {
            " times in a short while: held down for " + seconds(until - now) + " more";
     return false;
   }
+  if (gate_) {
+    enter(State::kJoining, "", now);
+    return joins(text, now);
+  }
   enter(State::kUp, times(good_, "good answer") + ": " + text, now);
   return true;
+}
+
+// Its last result was good.
+bool Machine::joins(const std::string& text, TimePoint now) {
+  answered_ = true;
+  answer_ = text;
+  if (gate_) {
+    why_ = "answers: " + text + "; the doctor has yet to walk its way";
+    return false;
+  }
+  enter(State::kUp, "its first answer: " + text, now);
+  return true;
+}
+
+void Machine::admit(const std::string& remark, TimePoint now) {
+  enter(State::kUp, "its first answer: " + answer_ + "; " + remark, now);
 }
 
 bool Machine::bad(const std::string& text, TimePoint now) {
   good_ = 0;
   bad_ = std::min(bad_ + 1, policy_.failures);
-  if (state_ == State::kJoining) why_ = "has not answered yet: " + text;
+  if (state_ == State::kJoining)
+    why_ = (answered_ ? "does not answer any more: " : "has not answered yet: ") + text;
   if (state_ == State::kDown) why_ = "down, the last probe: " + text;
   doubt_ = text;
   if (state_ != State::kUp || bad_ < policy_.failures) return false;

@@ -32,7 +32,7 @@ struct Result {
 enum class State : std::uint8_t {
   kUp,
   kDown,
-  kJoining,  // came while we ran, and has never answered: gets nothing before it does
+  kJoining,  // came while we ran, and gets nothing before it has answered and, behind a gate, was let in
 };
 std::string_view to_word(State state);
 
@@ -58,8 +58,15 @@ class Machine {
   // kUp: not asked yet, and alive until it fails; so a start of the process takes nobody out.
   Machine(const Policy& policy, State initial, TimePoint now);
 
-  // Takes the next result in; true when state() changed by it. `now` never goes back.
+  // Takes the next result in; true when alive() changed by it. `now` never goes back.
   bool observe(Result result, TimePoint now);
+  // Shut: good answers make it joining, and to be up it takes admit(). For a DIP that was up, at first or
+  // since, there is no gate: its slots wait for it.
+  void set_gate(bool shut) { gate_ = shut && !was_up_; }
+  // Answers behind the gate: its last result was good, or says nothing.
+  [[nodiscard]] bool at_gate() const { return gate_ && state_ == State::kJoining && good_ > 0; }
+  // Lets one in that is at_gate(). `remark` joins its why().
+  void admit(const std::string& remark, TimePoint now);
   // Other thresholds from the next result on. What was counted in a row so far is forgotten.
   void set_policy(const Policy& policy);
 
@@ -77,6 +84,7 @@ class Machine {
  private:
   bool good(const std::string& text, TimePoint now);
   bool bad(const std::string& text, TimePoint now);
+  bool joins(const std::string& text, TimePoint now);
   void enter(State state, std::string why, TimePoint now);
   void count_flap(TimePoint now);
 
@@ -86,6 +94,9 @@ class Machine {
   std::string why_;
   unsigned good_ = 0, bad_ = 0;  // in a row
   bool answered_ = false;        // ever
+  bool gate_ = false;            // shut
+  bool was_up_;                  // ever
+  std::string answer_;           // the last good one's text at the gate
   std::string doubt_;            // the last failure's text
   unsigned flaps_ = 0;
   std::deque<Result> last_;

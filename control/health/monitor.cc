@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
 #include <set>
@@ -26,6 +27,8 @@ struct Member {
   Member(Watch& its_watch, std::string name, const Policy& policy, State state, TimePoint now)
       : watch(its_watch), dip(std::move(name)), machine(policy, state, now), reported(state == State::kUp) {}
 
+  [[nodiscard]] bool refused() const { return machine.at_gate() && !admission.verdict().empty(); }
+
   [[nodiscard]] bool sure() const { return machine.alive() && !machine.suspect(); }
 
   Watch& watch;
@@ -34,14 +37,16 @@ struct Member {
   bool reported;  // healthy, as far as the outside knows; every DIP is at first
   Spec spec = {};
   std::optional<Report> report = {};
+  // Before it is up for the first time.
+  config::Dip as_configured = {};
+  Admission admission = {};
+  std::shared_ptr<boost::asio::steady_timer> next_walk = {};
 };
 
 // One service.
 struct Watch {
   std::string name;
-  Prefix vip = {};  // with protocol and port: what makes it this service and not a new one of the same name
-  config::Protocol protocol = config::Protocol::kAny;
-  std::uint16_t port = 0;
+  config::Service service = {};  // without its groups
   PanicPolicy panic_policy = {};
   Panic panic = {};
   std::map<std::string, std::unique_ptr<Member>> members = {};
@@ -91,7 +96,8 @@ std::string state_of(const Member& member) {
 }
 
 std::string why_of(const Member& member) {
-  const std::string why = member.machine.why();
+  const std::string why =
+      member.refused() ? "the doctor: " + member.admission.verdict() : member.machine.why();
   return member.watch.panic.keeps(member.dip) && !member.machine.alive()
              ? "kept, since all DIPs look dead at once; this one: " + why
              : why;
@@ -128,6 +134,10 @@ class Monitor::State {
   void apply(const std::vector<config::Service>& services);
   void apply(Watch& watch, const config::Service& service);
   void begin_anew(Watch& watch, const config::Service& service);
+  void set_gate(Member& member);
+  void walk_if_due(Member& member);
+  void walked(Member& member, const Finding& finding);
+  void walk_again_later(Member& member);
   void add(Watch& watch, const std::string& dip, const Policy& policy, const Spec& spec);
   void remove(Member& member);
   void attach(Member& member, const Spec& spec);
@@ -183,12 +193,14 @@ void Monitor::State::apply(const std::vector<config::Service>& services) {
 
 // A service with another face has forgotten what was said of its DIPs.
 void Monitor::State::begin_anew(Watch& watch, const config::Service& service) {
-  const bool same =
-      watch.vip == service.vip && watch.protocol == service.protocol && watch.port == service.port;
-  watch.vip = service.vip;
-  watch.protocol = service.protocol;
-  watch.port = service.port;
-  if (same) return;
+  config::Service alone = service;
+  alone.groups.clear();
+  const config::Service before = std::exchange(watch.service, std::move(alone));
+  if (before == watch.service) return;
+  for (const auto& [name, member] : watch.members) member->admission.begin_anew();
+  const bool same_face =
+      before.vip == service.vip && before.protocol == service.protocol && before.port == service.port;
+  if (same_face) return;
   for (const auto& [name, member] : watch.members) {
     if (!member->reported) said_.push_back({watch.name, name, false, why_of(*member)});
   }
@@ -205,6 +217,9 @@ void Monitor::State::apply(Watch& watch, const config::Service& service) {
       if (service.health.type == config::HealthType::kNone) continue;
       if (!watched.insert(name).second) continue;  // in several groups
       add(watch, name, policy, spec_of(service, dip));
+      Member& member = *watch.members[name];
+      member.as_configured = dip;
+      set_gate(member);
     }
   }
   for (auto at = watch.members.begin(); at != watch.members.end();) {
@@ -299,6 +314,7 @@ std::optional<unsigned> Monitor::State::observed(const Spec& spec, const Answer&
     const bool changed = member->machine.observe(result, now);
     member->watch.sure = member->watch.sure + member->sure() - was_sure;
     settle(*member, changed, now);
+    walk_if_due(*member);
     if (member->machine.suspect())
       failures = std::min(failures.value_or(~0u), member->machine.policy().failures);
   }
@@ -351,6 +367,50 @@ void Monitor::State::dispatch() {
   }
 }
 
+// --- the way to a DIP that joins -------------------------------------------------------------------------
+
+void Monitor::State::set_gate(Member& member) {
+  const bool doctor = options_.walk && member.watch.service.health.admit == config::Admit::kDoctor;
+  member.machine.set_gate(doctor);
+}
+
+void Monitor::State::walk_if_due(Member& member) {
+  if (!member.machine.at_gate() || !member.admission.due(Clock::now())) return;
+  const std::weak_ptr<const void> ticket = member.admission.begin();
+  options_.walk(member.watch.service, member.as_configured, [this, ticket, &member](const Finding& finding) {
+    if (!ticket.expired()) walked(member, finding);
+  });
+}
+
+void Monitor::State::walked(Member& member, const Finding& finding) {
+  const TimePoint now = Clock::now();
+  ++counted_.walks;
+  if (finding.refused) {
+    ++counted_.refused_walks;
+    const bool news = member.admission.refuse(finding, now);
+    if (news && options_.log)
+      options_.log("service " + member.watch.name + ": DIP " + member.dip +
+                   " gets nothing yet: the doctor: " + member.admission.verdict());
+    return walk_again_later(member);
+  }
+  member.admission.end();
+  if (!member.machine.at_gate()) return;  // failed a probe meanwhile: its next good one begins another walk
+  busy_ = true;
+  member.machine.admit(finding.text, now);
+  member.watch.sure += member.sure();
+  settle(member, true, now);
+  dispatch();
+}
+
+void Monitor::State::walk_again_later(Member& member) {
+  if (!member.next_walk) member.next_walk = std::make_shared<boost::asio::steady_timer>(around_.io);
+  member.next_walk->expires_at(member.admission.next());
+  const std::weak_ptr<const void> there = member.next_walk;  // as long as the member
+  member.next_walk->async_wait([this, there, &member](const boost::system::error_code& error) {
+    if (!error && !there.expired()) walk_if_due(member);
+  });
+}
+
 // --- what is shown -------------------------------------------------------------------------------------
 
 std::vector<Row> Monitor::State::rows() const {
@@ -366,6 +426,7 @@ std::vector<Row> Monitor::State::rows() const {
                       .probe = describe(member->spec),
                       .since = std::chrono::duration_cast<milliseconds>(now - machine.since()),
                       .healthy = member->reported,
+                      .refused = member->refused(),
                       .last = {machine.last().begin(), machine.last().end()},
                       .report = member->report});
     }

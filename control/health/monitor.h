@@ -6,8 +6,9 @@
 //                                                     └── Panic for each service ──┘
 //
 // A DIP that was there when the monitor started counts as up until it fails. One that comes later is
-// `joining`: its verdict is "not healthy" before it has answered once. So is a DIP whose service is new. A
-// DIP that was there and gets its first health section counts as up until it fails.
+// `joining`: its verdict is "not healthy" before it has answered once, and the doctor, where he is asked
+// (health.admit), has found nothing wrong on the way to it. So is a DIP whose service is new. A DIP that was
+// there and gets its first health section counts as up until it fails.
 //
 // All of it belongs to the io_context's thread. Nothing blocks; nothing throws but for want of memory.
 #pragma once
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "control/config/model.h"
+#include "control/health/admission.h"
 #include "control/health/data_path.h"
 #include "control/health/machine.h"
 #include "control/health/report.h"
@@ -36,9 +38,12 @@ struct Options {
   std::size_t most_kept = 0;
   // The clients' way, for probes that take it; null: no port has a kernel interface.
   std::shared_ptr<DataPath> data_path = nullptr;
-  // A sentence for the log: panic begins, panic ends.
+  // A sentence for the log: panic begins, panic ends; what keeps a DIP from its first packet.
   std::function<void(const std::string&)> log = {};
-  // Was this DIP down when the process before this one stopped? Then it begins so, and not as up.
+  // Walks the way to a DIP that is joining and has answered (health.admit). Empty: its answer is enough.
+  Walk walk = {};
+  // Was this DIP down when the process before this one stopped? Then it begins so, and not as up; and as it
+  // may have been joining, it is walked to like one that comes later.
   std::function<bool(const std::string& service, const std::string& dip)> was_down = {};
   // What an agent said; only for services of type agent and agent-check.
   std::function<void(const std::string& service, const std::string& dip, const Report&)> report = {};
@@ -52,6 +57,7 @@ struct Row {
   std::string probe;                   // "http 10.1.0.11:80/healthz"
   std::chrono::milliseconds since{0};  // how long it has been so
   bool healthy = true;                 // the verdict
+  bool refused = false;                // it answers, and what the doctor found keeps it out
   std::vector<Result> last;            // oldest first, at most Machine::kRemembered
   std::optional<Report> report;
 };
@@ -59,6 +65,7 @@ struct Row {
 struct Stats {
   std::size_t probes = 0, under_way = 0, waiting = 0, kept_connections = 0;
   std::uint64_t asked = 0, failed = 0, not_counted = 0;
+  std::uint64_t walks = 0, refused_walks = 0;  // to DIPs that join; those that found something wrong
 };
 
 class Monitor {

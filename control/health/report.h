@@ -44,6 +44,7 @@ struct Answer {
   std::optional<Report> report = {};
   bool refused = false;   // the connection was
   bool heard = false;     // the peer's program answered, whatever it said (http, https, agent, udp)
+  bool silent = false;    // nothing came in time; set by who keeps the time
   std::string body = {};  // of an agent, where it was asked to be kept
 };
 

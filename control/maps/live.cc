@@ -274,9 +274,17 @@ void Live::refresh() {
 }
 
 void Live::set_health(const std::string& service, const std::string& dip, bool healthy) {
-  if (history_.healthy(service, dip) == healthy) return;
+  const Health news{service, dip, healthy};
+  set_health({&news, 1});
+}
+
+void Live::set_health(std::span<const Health> news) {
+  const auto known = [this](const Health& h) { return history_.healthy(h.service, h.dip) == h.healthy; };
+  if (std::ranges::all_of(news, known)) return;
   const auto lost_before = abandoned(history_, effective_);
-  maps::set_health(history_, effective_, service, dip, healthy, Clock::now());
+  for (const Health& h : news) {
+    if (!known(h)) maps::set_health(history_, effective_, h.service, h.dip, h.healthy, Clock::now());
+  }
   count_broken(lost_flows(lost_before, effective_), false);
   refresh();
 }

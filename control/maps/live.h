@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,13 @@ class Live {
   std::optional<std::string> set_loads(Loads next, const ChangeOptions& options = {});
   // Paths or own addresses may have changed.
   void refresh();
-  // A DIP died or came back (A8). Nothing happens when that is known.
+  // DIPs died or came back (A8), in this order; all of it is one publication. Nothing happens when that is
+  // known.
+  struct Health {
+    std::string service, dip;
+    bool healthy = true;
+  };
+  void set_health(std::span<const Health> news);
   void set_health(const std::string& service, const std::string& dip, bool healthy);
 
   [[nodiscard]] bool healthy(const std::string& service, const std::string& dip) const {

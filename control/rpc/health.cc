@@ -2,6 +2,7 @@
 // Copyright The Sluice Authors
 #include "control/rpc/health.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "control/metrics/text.h"
@@ -93,6 +94,13 @@ std::string render_health(const std::vector<health::Row>& rows, const health::St
   text.sample({}, stats.not_counted);
   text.gauge("sluice_health_waiting", "Probes that wait for a socket.");
   text.sample({}, stats.waiting);
+  text.counter("sluice_health_walks_total", "The doctor's walks to DIPs that join.");
+  text.sample({}, stats.walks);
+  text.counter("sluice_health_refused_walks_total", "Those that found something wrong.");
+  text.sample({}, stats.refused_walks);
+  text.gauge("sluice_health_refused", "DIPs that answer their probes, and that the doctor keeps out.");
+  text.sample({}, static_cast<std::uint64_t>(
+                      std::count_if(rows.begin(), rows.end(), [](const auto& row) { return row.refused; })));
   return text.take();
 }
 

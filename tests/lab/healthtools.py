@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
 """What the tests of health share: a health section for every service, and questions about what came of it."""
+import contextlib
+import json
+import subprocess
 import time
 
 import pytest
+from labtools import PYTHON, VIP4
 
 
 @pytest.fixture
@@ -55,3 +59,38 @@ def all_up(lab):
 def last_probes(lab, text):
     """Whether the last probe of every server of every service said so."""
     return all(r["last"] and r["last"][-1]["text"] == text for r in lab.ask("health", "list"))
+
+
+KEPT = """
+import http.client, json, sys
+connections = [http.client.HTTPConnection(sys.argv[1], 80, timeout=3) for _ in range(int(sys.argv[2]))]
+def ask(connection):
+    connection.request("GET", "/")
+    return connection.getresponse().read().decode().strip()
+print(json.dumps([ask(c) for c in connections]), flush=True)
+for _ in sys.stdin:
+    answers = []
+    for connection in connections:
+        connection.auto_open = 0
+        try:
+            answers.append(ask(connection))
+        except (OSError, http.client.HTTPException):
+            answers.append(None)
+    print(json.dumps(answers), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def kept_connections(lab, count):
+    """Gives (who answered each connection at first, a function that asks all of them again)."""
+    argv = lab.host("client1").wrap([PYTHON, "-c", KEPT, VIP4, str(count)])
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+
+        def again():
+            print(file=client.stdin, flush=True)
+            return json.loads(client.stdout.readline())
+
+        try:
+            yield json.loads(client.stdout.readline()), again
+        finally:
+            client.stdin.close()

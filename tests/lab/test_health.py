@@ -2,13 +2,11 @@
 # Copyright The Sluice Authors
 """Servers die, freeze, lie and come back; the MUX notices by its probes, and only the flows of the dead are touched."""
 import contextlib
-import json
 import os
 import signal
-import subprocess
 
-from healthtools import all_up, last_probes, out_of_the_maps, row, states, wait_for
-from labtools import PYTHON, VIP4, assert_spread, drops, new_drops, spread
+from healthtools import all_up, kept_connections, last_probes, out_of_the_maps, row, states, wait_for
+from labtools import VIP4, assert_spread, drops, new_drops, spread
 from lablib import process
 from lablib.topology import Shape
 
@@ -47,41 +45,6 @@ def choices(lab):
     names = {lab.spec(host.name).v4: host.name for host in lab.shape.hosts("dip")}
     asked = [lab.ask("explain", "tcp", f"{client}:{port}", f"{VIP4}:80", "--syn") for port in range(20000, 20100)]
     return [names[told["dip"].split(":")[0]] for told in asked]
-
-
-KEPT = """
-import http.client, json, sys
-connections = [http.client.HTTPConnection(sys.argv[1], 80, timeout=3) for _ in range(int(sys.argv[2]))]
-def ask(connection):
-    connection.request("GET", "/")
-    return connection.getresponse().read().decode().strip()
-print(json.dumps([ask(c) for c in connections]), flush=True)
-for _ in sys.stdin:
-    answers = []
-    for connection in connections:
-        connection.auto_open = 0
-        try:
-            answers.append(ask(connection))
-        except (OSError, http.client.HTTPException):
-            answers.append(None)
-    print(json.dumps(answers), flush=True)
-"""
-
-
-@contextlib.contextmanager
-def kept_connections(lab, count):
-    """Gives (who answered each connection at first, a function that asks all of them again)."""
-    argv = lab.host("client1").wrap([PYTHON, "-c", KEPT, VIP4, str(count)])
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-
-        def again():
-            print(file=client.stdin, flush=True)
-            return json.loads(client.stdout.readline())
-
-        try:
-            yield json.loads(client.stdout.readline()), again
-        finally:
-            client.stdin.close()
 
 
 def test_every_server_is_probed_and_found_up(lab, health):

@@ -70,7 +70,7 @@ TEST(Parse, EveryKeyReachesItsField) {
       "  health = { type = \"udp\"; port = 55; path = \"/p\"; host = \"h\"; expect = \"e\"; interval_ms = "
       "100;\n"
       "    timeout_ms = 50; failures = 4; successes = 5; payload = \"0x00ff\"; persistent = true; panic = "
-      "false; through = \"dip\"; };\n"
+      "false; through = \"dip\"; admit = \"probe\"; };\n"
       "  transition = { deadline_s = 6; at_deadline = \"keep\"; }; announce = \"always\"; unknown_flow = "
       "\"reset\";\n"
       "  flow_types = \"type2\"; flows = 2048; timeouts = { syn_s = 1; established_s = 2; closing_s = 3; "
@@ -129,8 +129,8 @@ TEST(Parse, EveryKeyReachesItsField) {
   service.outer_prefix4 = parse_prefix("10.9.0.0/16");
   service.outer_prefix6 = parse_prefix("2001:db8:9::/48");
   service.groups = {{"a", 5, {{address("10.1.0.11"), 54, 7}}, 3u}};
-  service.health = {HealthType::kUdp, 55,   "/p",  "h",           "e", 100, 50, 4, 5,
-                    "0x00ff",         true, false, ProbeWay::kDip};
+  service.health = {HealthType::kUdp, 55,           "/p", "h", "e", 100, 50, 4, 5, "0x00ff", true, false,
+                    ProbeWay::kDip,   Admit::kProbe};
   service.transition = {6, AtDeadline::kKeep};
   service.announce = Announce::kAlways;
   service.unknown_flow = UnknownFlow::kReset;

@@ -154,7 +154,8 @@ void RandomModel::policy(Service& service) {
                     text(),
                     one_in(2),
                     one_in(2),
-                    ProbeWay::kDip};
+                    ProbeWay::kDip,
+                    word<Admit>()};
   service.transition = {static_cast<unsigned>(below(604801)), word<AtDeadline>()};
   service.unknown_flow = word<UnknownFlow>();
   service.announce = word<Announce>();

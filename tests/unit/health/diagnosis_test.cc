@@ -12,7 +12,10 @@ namespace sluice::health {
 namespace {
 
 const Answer kGood{.judgement = Judgement::kGood, .text = "HTTP status 200", .heard = true};
-const Answer kSilence{.judgement = Judgement::kBad, .text = "waited 1500 ms for the connection"};
+const Answer kSilence{
+    .judgement = Judgement::kBad, .text = "waited 1500 ms for the connection", .silent = true};
+const Answer kHungUp{.judgement = Judgement::kBad, .text = "no HTTP answer: end of stream"};
+const Answer kNotAsked{.judgement = Judgement::kNone, .text = "not asked: no port is free"};
 const Answer kWrong{.judgement = Judgement::kBad, .text = "HTTP status 404", .heard = true};
 
 IpAddress address(const char* text) {
@@ -172,6 +175,68 @@ const Case kCases[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Doctor, Verdicts, testing::ValuesIn(kCases));
+
+// --- what keeps a new DIP out, and what does not ---------------------------------------------------------
+
+struct Trouble {
+  const char* what;
+  std::function<Observations()> seen;
+  bool unclear;
+};
+
+class Troubles : public testing::TestWithParam<Trouble> {};
+
+TEST_P(Troubles, AreHeldAgainstTheDipOrNot) {
+  const Diagnosis diagnosis = diagnose(GetParam().seen());
+  EXPECT_FALSE(diagnosis.well) << diagnosis.verdict;
+  EXPECT_EQ(diagnosis.unclear, GetParam().unclear) << diagnosis.verdict;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Doctor, Troubles,
+    testing::Values(
+        Trouble{"no next hop", with(well, [](auto& s) { s.resolved = false; }), false},
+        Trouble{"no way to ask", with(well, [](auto& s) { s.no_way = "no port has a kernel_interface"; }),
+                true},
+        Trouble{"no way to ask, and no next hop either",
+                with(well, [](auto& s) { s.no_way = "x", s.resolved = false; }), true},
+        Trouble{"a tunnel that is silent", silent, false},
+        Trouble{"our own kernel sends nothing", with(silent, [](auto& s) { s.sent = false; }), true},
+        Trouble{"nothing seen to leave, but the agent does not know the VIP",
+                with(silent, [](auto& s) { s.sent = false, s.before->vip_known = false; }), false},
+        Trouble{"nothing could be seen, and the agent counted nothing",
+                with(silent, [](auto& s) { s.sent = false, s.blind = "no socket", s.after = agent(); }),
+                true},
+        Trouble{"nothing could be seen, and the agent counted our packets",
+                with(silent, [](auto& s) { s.sent = false, s.blind = "no socket", s.after = agent(12, 10); }),
+                false},
+        Trouble{"our own kernel refuses the answer", with(silent, [](auto& s) { s.returned = true; }), true},
+        Trouble{"a reset", with(silent, [](auto& s) { s.returned = s.reset = true; }), false},
+        Trouble{"a wrong source", with(silent, [](auto& s) { s.stranger = address("10.1.0.11"); }), false},
+        Trouble{"a wrong answer", with(well, [](auto& s) { s.answer = kWrong; }), false},
+        Trouble{"large packets lost", with(well, [](auto& s) { s.large = kSilence; }), false},
+        Trouble{"no socket left for the tunnel", with(silent, [](auto& s) { s.tunnel = kNotAsked; }), true},
+        Trouble{"no socket left for the question", with(well, [](auto& s) { s.answer = kNotAsked; }), true},
+        Trouble{"no socket left for large packets", with(well, [](auto& s) { s.large = kNotAsked; }), true}));
+
+TEST(Diagnosis, AServerThatHangsUpOnALongRequestIsNoNetworkThatLosesPackets) {
+  Observations seen = well();
+  seen.large = kHungUp;
+  const Diagnosis diagnosis = diagnose(seen);
+  EXPECT_TRUE(diagnosis.well) << diagnosis.verdict;
+  EXPECT_FALSE(diagnosis.steps[5].ok.has_value());
+}
+
+TEST(Diagnosis, SaysWhyThereWasNoQuestion) {
+  Observations seen = well();
+  seen.answer.reset();
+  seen.large.reset();
+  seen.no_question = "the health section asks port 8080, which is not the service's";
+  const Diagnosis diagnosis = diagnose(seen);
+  EXPECT_TRUE(diagnosis.well);
+  EXPECT_EQ(diagnosis.steps[4].text,
+            "not tried: the health section asks port 8080, which is not the service's");
+}
 
 TEST(Diagnosis, ShowsEachStep) {
   Observations seen = silent();

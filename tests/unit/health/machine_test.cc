@@ -223,5 +223,63 @@ TEST(Machine, NeverDiesWithoutItsFailuresNorReturnsWithoutItsSuccesses) {
   }
 }
 
+// --- the gate --------------------------------------------------------------------------------------------
+
+TEST(Gate, KeepsADipThatAnswersUntilItIsLetIn) {
+  Life life(State::kJoining);
+  life.machine.set_gate(true);
+  EXPECT_FALSE(life.machine.at_gate());
+  EXPECT_EQ(life.live("--"), "JJ");
+  EXPECT_FALSE(life.machine.at_gate()) << "it has not answered";
+  EXPECT_FALSE(life.probe(Judgement::kGood, "HTTP status 200"));
+  EXPECT_TRUE(life.machine.at_gate());
+  EXPECT_EQ(life.machine.why(), "answers: HTTP status 200; the doctor has yet to walk its way");
+  life.machine.admit("the doctor found its way good", life.now);
+  EXPECT_TRUE(life.machine.alive());
+  EXPECT_EQ(life.machine.since(), life.now);
+  EXPECT_EQ(life.machine.why(), "its first answer: HTTP status 200; the doctor found its way good");
+}
+
+TEST(Gate, IsLeftByADipThatDoesNotAnswerAnyMore) {
+  Life life(State::kJoining);
+  life.machine.set_gate(true);
+  life.live("+");
+  life.probe(Judgement::kNone);
+  EXPECT_TRUE(life.machine.at_gate());
+  EXPECT_FALSE(life.probe(Judgement::kBad, "connection refused"));
+  EXPECT_FALSE(life.machine.at_gate());
+  EXPECT_EQ(life.machine.state(), State::kJoining);
+  EXPECT_EQ(life.machine.why(), "does not answer any more: connection refused");
+}
+
+TEST(Gate, ThatIsOpenedLetsTheNextGoodAnswerIn) {
+  Life life(State::kJoining);
+  life.machine.set_gate(true);
+  EXPECT_EQ(life.live("++"), "JJ");
+  life.machine.set_gate(false);
+  EXPECT_EQ(life.live("+"), "U");
+}
+
+TEST(Gate, IsNotForADipThatWasUp) {
+  Life life;
+  life.machine.set_gate(true);
+  EXPECT_EQ(life.live("---++"), "UUDDU");
+  Life joined(State::kJoining);
+  joined.machine.set_gate(true);
+  joined.live("+");
+  joined.machine.admit("x", joined.now);
+  joined.machine.set_gate(true);
+  EXPECT_EQ(joined.live("---++"), "UUDDU");
+}
+
+TEST(Gate, IsWhatADipComesToThatWasDownFromTheStart) {
+  Life life(State::kDown);
+  life.machine.set_gate(true);
+  EXPECT_EQ(life.live("+"), "D");
+  EXPECT_FALSE(life.probe(Judgement::kGood)) << "what others are told is the same";
+  EXPECT_EQ(life.machine.state(), State::kJoining);
+  EXPECT_TRUE(life.machine.at_gate());
+}
+
 }  // namespace
 }  // namespace sluice::health

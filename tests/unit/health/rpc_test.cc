@@ -32,6 +32,7 @@ std::vector<health::Row> two_rows() {
                    .probe = "y",
                    .since = std::chrono::milliseconds(0),
                    .healthy = false,
+                   .refused = true,
                    .last = {},
                    .report = health::Report{.life = health::Life::kDraining, .connections = 7}};
   return {up, down};
@@ -60,11 +61,14 @@ TEST(HealthList, CanBeAskedForOneService) {
 }
 
 TEST(HealthMetrics, TellWhoIsHealthyAndHowTheProbesFare) {
-  const std::string page = render_health(two_rows(), {.asked = 30, .failed = 4, .not_counted = 1});
-  for (const char* line : {"sluice_dip_healthy{service=\"web\",dip=\"10.1.0.11\"} 1\n",
-                           "sluice_dip_healthy{service=\"tls\",dip=\"10.1.0.12:8080\"} 0\n",
-                           "sluice_health_probes_total 30\n", "sluice_health_failures_total 4\n",
-                           "sluice_health_not_counted_total 1\n", "sluice_health_waiting 0\n"})
+  const std::string page =
+      render_health(two_rows(), {.asked = 30, .failed = 4, .not_counted = 1, .walks = 7, .refused_walks = 2});
+  for (const char* line :
+       {"sluice_dip_healthy{service=\"web\",dip=\"10.1.0.11\"} 1\n",
+        "sluice_dip_healthy{service=\"tls\",dip=\"10.1.0.12:8080\"} 0\n", "sluice_health_probes_total 30\n",
+        "sluice_health_failures_total 4\n", "sluice_health_not_counted_total 1\n",
+        "sluice_health_waiting 0\n", "sluice_health_walks_total 7\n", "sluice_health_refused_walks_total 2\n",
+        "sluice_health_refused 1\n"})
     EXPECT_NE(page.find(line), std::string::npos) << line << page;
 }
 

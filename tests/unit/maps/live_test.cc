@@ -192,6 +192,21 @@ TEST(Live, FlowsThatAreLostWithAGroupAreCounted) {
   EXPECT_EQ(mux.broken, (Broken{{7, "dip down"}}));
 }
 
+TEST(Live, WhatIsSaidOfManyAtOnceIsOnePublication) {
+  Mux mux(model({group("a", {1, 2, 3, 4})}));
+  mux.live.set_health("web", "10.1.0.4", false);
+  const auto before = mux.live.generation();
+  const std::vector<Live::Health> news = {
+      {"web", "10.1.0.1", false}, {"web", "10.1.0.2", false}, {"web", "10.1.0.4", true}};
+  mux.live.set_health(news);
+  EXPECT_EQ(mux.live.generation(), before + 1);
+  EXPECT_FALSE(mux.live.healthy("web", "10.1.0.1"));
+  EXPECT_FALSE(mux.live.healthy("web", "10.1.0.2"));
+  EXPECT_TRUE(mux.live.healthy("web", "10.1.0.4"));
+  mux.live.set_health(news);
+  EXPECT_EQ(mux.live.generation(), before + 1) << "that is known";
+}
+
 TEST(Live, FlowsThatAreLostWithAGroupAtItsDeadlineAreCounted) {
   Mux mux(model({group("a", {1}), group("b", {2})}));
   mux.flows_on[mux.id_of("10.1.0.2")] = 5;
