@@ -26,8 +26,8 @@ constexpr milliseconds kLeastPatience{1500}, kMostPatience{3000}, kMostForAnswer
 // The neighbour of a DIP that came a moment ago may still be asked for its address.
 constexpr milliseconds kNextHopPoll{20};
 constexpr unsigned kNextHopPolls = 25;
-// Two segments of an Ethernet client's size, so that one of them is full.
-constexpr std::uint16_t kFillBytes = 2900;
+// Two segments of an Ethernet client's size, so that one of them is full; and one that every network passes.
+constexpr std::uint16_t kFillBytes = 2900, kSmallSegment = 500;
 
 bool speaks_http(HealthType type) {
   return type == HealthType::kHttp || type == HealthType::kHttps;
@@ -268,7 +268,20 @@ class Checkup : public std::enable_shared_from_this<Checkup> {
     Spec spec = question();
     spec.fill_bytes = kFillBytes;
     ask_service(spec, [this](Answer answer) {
+      const bool silent = answer.silent;
       seen_.large = std::move(answer);
+      if (!silent || only_clients_way_) return conclude();
+      ask_cut_up();
+    });
+  }
+
+  // Some servers have no room for so long a request, and say nothing at all.
+  void ask_cut_up() {
+    Spec spec = question();
+    spec.fill_bytes = kFillBytes;
+    spec.segment_bytes = kSmallSegment;
+    ask_service(spec, [this](Answer answer) {
+      seen_.cut_up = std::move(answer);
       conclude();
     });
   }
@@ -348,6 +361,8 @@ std::string why_no_walk(const CheckupMeans& means, const config::Service& servic
   const bool every_port = service.port == 0 || service.protocol == config::Protocol::kAny;
   if (every_port && service.health.through == config::ProbeWay::kDip)
     return "the service takes more than one port, and no probe asks the VIP";
+  if (!service.vip.is_host() && service.health.through == config::ProbeWay::kDip)
+    return "the VIP is a whole prefix, and no probe asks an address of it";
   const auto tunnel = tunnel_spec(service, dip);
   if (const auto* why = std::get_if<std::string>(&tunnel)) return *why;
   const auto way = find_way(means, std::get<Spec>(tunnel));

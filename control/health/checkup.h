@@ -40,7 +40,7 @@ struct CheckupMeans {
 
 enum class Extent : std::uint8_t { kWhole, kClientsWay };
 
-// `done` is called once, at the latest after 25 seconds (the questions' patience, one after the other); it
+// `done` is called once, at the latest after 30 seconds (the questions' patience, one after the other); it
 // may be called from within.
 void check_up(std::shared_ptr<CheckupMeans> means, Extent extent, const config::Service& service,
               const config::Dip& dip, std::function<void(const Diagnosis&)> done);

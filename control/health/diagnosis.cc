@@ -26,7 +26,7 @@ bool not_asked(const std::optional<Answer>& answer) {
 
 // A question that we failed to ask, for want of our own means.
 const Answer* own_trouble(const Observations& seen) {
-  for (const auto* trial : {&seen.tunnel, &seen.answer, &seen.large})
+  for (const auto* trial : {&seen.tunnel, &seen.answer, &seen.large, &seen.cut_up})
     if (not_asked(*trial)) return &**trial;
   return nullptr;
 }
@@ -195,13 +195,17 @@ Step answer_step(const Observations& seen) {
   return {"answer", tried ? std::optional(good(seen.answer)) : std::nullopt, text_of(seen.answer, otherwise)};
 }
 
-// Whatever the server says to it: it was heard. A server that hangs up on so long a request says nothing of
-// the network.
+// Whatever the server says to it: it was heard. A server that hangs up on so long a request, or is as silent
+// when it comes in small packets, says nothing of the network.
 Step large_step(const Observations& seen) {
   Step step{"large packets", std::nullopt, text_of(seen.large, "not tried")};
   if (!seen.large || not_asked(seen.large)) return step;
   if (seen.large->heard) step.ok = true;
-  if (!seen.large->heard && seen.large->silent) step.ok = false;
+  if (seen.large->heard || !seen.large->silent) return step;
+  if (!seen.cut_up || seen.cut_up->heard)
+    step.ok = false;
+  else
+    step.text += "; so long a request gets no answer in small packets either";
   return step;
 }
 

@@ -52,6 +52,7 @@ struct Observations {
   std::optional<Answer> tunnel{};  // the connection, or the one datagram
   std::optional<Answer> answer{};  // the service's question
   std::optional<Answer> large{};   // the same with a request that fills packets
+  std::optional<Answer> cut_up{};  // where that was silent: the same request in small packets
   std::string no_question{};       // why only the connection can be tried; "" when there is more to ask
   // Seen on the kernel's interface meanwhile.
   std::string blind;  // why nothing could be seen; "" when it could

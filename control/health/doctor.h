@@ -19,7 +19,7 @@ class Doctor {
 
   Doctor(boost::asio::io_context& io, DoctorOptions options);
 
-  // Examines a DIP of a service; `done` is called once, later, after 25 seconds at most. False: busy with
+  // Examines a DIP of a service; `done` is called once, later, after 30 seconds at most. False: busy with
   // kMostAtOnce others.
   using Done = std::function<void(const Diagnosis&)>;
   bool check(const config::Service& service, const config::Dip& dip, Done done);

@@ -60,7 +60,7 @@ std::string request_text(const Spec& spec) {
 // As a client's behind an Ethernet (RFC 6691), so that the packets are as large as clients' are.
 void limit_segments(int socket, const Spec& spec) {
   const IpAddress& peer = spec.through == config::ProbeWay::kVip ? spec.vip : spec.address;
-  const int bytes = peer.is_v4() ? 1460 : 1440;
+  const int full = peer.is_v4() ? 1460 : 1440, bytes = spec.segment_bytes != 0 ? spec.segment_bytes : full;
   setsockopt(socket, IPPROTO_TCP, TCP_MAXSEG, &bytes, sizeof bytes);
 }
 

@@ -28,7 +28,9 @@ struct Spec {
   IpAddress vip = {};
   std::string service = {}, dip = {};
   std::uint16_t fill_bytes = 0;  // http, https: so much longer is the request, to fill packets
-  bool keep_body = false;        // agent: the status is wanted as it came
+  std::uint16_t segment_bytes =
+      0;                   // of TCP, at most, for a request that is filled. 0: a client's by Ethernet
+  bool keep_body = false;  // agent: the status is wanted as it came
   friend auto operator<=>(const Spec&, const Spec&) = default;
 };
 

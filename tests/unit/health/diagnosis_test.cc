@@ -227,6 +227,16 @@ TEST(Diagnosis, AServerThatHangsUpOnALongRequestIsNoNetworkThatLosesPackets) {
   EXPECT_FALSE(diagnosis.steps[5].ok.has_value());
 }
 
+TEST(Diagnosis, AServerThatIsSilentToALongRequestInSmallPacketsTooIsNoNetworkThatLosesPackets) {
+  Observations seen = well();
+  seen.large = seen.cut_up = kSilence;
+  EXPECT_TRUE(diagnose(seen).well) << diagnose(seen).verdict;
+  seen.cut_up = kWrong;
+  EXPECT_FALSE(diagnose(seen).well) << "the server has something to say to it";
+  seen.cut_up = kNotAsked;
+  EXPECT_TRUE(diagnose(seen).unable);
+}
+
 TEST(Diagnosis, SaysWhyThereWasNoQuestion) {
   Observations seen = well();
   seen.answer.reset();

@@ -44,6 +44,9 @@ TEST_F(TheDoctor, LetsInWhomHeCannotWalkTo) {
   config::Service& every = services["the service takes more than one port, and no probe asks the VIP"] =
       web(quick(HealthType::kTcp, 80));
   every.port = 0;
+  services["the VIP is a whole prefix, and no probe asks an address of it"] = web();
+  services["the VIP is a whole prefix, and no probe asks an address of it"].vip =
+      *parse_prefix("203.0.113.0/24");
   for (const auto& [why, service] : services) {
     const Finding finding = admit(service);
     EXPECT_FALSE(finding.refused);
