@@ -23,6 +23,9 @@
 #include <functional>
 #include <string>
 
+// Of gcc's library in a build that counts lines (scripts/test --coverage); not there in others.
+extern "C" __attribute__((weak)) void __gcov_dump();
+
 namespace sluice::neighbor::test {
 
 // Runs `body` in a child with a fresh network namespace; its expectations print there and fail the test here.
@@ -39,6 +42,7 @@ inline void in_fresh_namespace(const std::function<void()>& body) {
     }
     body();
     std::fflush(nullptr);
+    if (__gcov_dump) __gcov_dump();  // what _exit leaves out
     _exit(testing::Test::HasFailure() ? 1 : 0);
   }
   int status = 0;
