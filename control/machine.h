@@ -85,7 +85,7 @@ class Machine {
   void make_kernel_path();
   void make_rings();
   void make_workers();
-  [[nodiscard]] WorkerSettings settings_of(unsigned worker) const;
+  [[nodiscard]] WorkerSettings settings_of(unsigned index) const;
   [[nodiscard]] std::uint64_t queued(unsigned port) const;
   void poll_answers();
 

@@ -255,7 +255,7 @@ class Sluiced {
     appliance_.report_of = [this](const std::string& service, const std::string& dip) {
       return load_.last(service, dip);
     };
-    appliance_.apply = [this](config::Model next, const maps::ChangeOptions& options) {
+    appliance_.apply = [this](const config::Model& next, const maps::ChangeOptions& options) {
       return apply(next, options);
     };
   }
@@ -265,6 +265,7 @@ class Sluiced {
     verdicts_.flush();  // of the DIPs as they are
     const std::vector<config::Action> actions = config::diff(live_.model(), next);
     std::vector<std::string> done;
+    done.reserve(actions.size());
     for (const config::Action& action : actions) done.push_back(config::describe(action));
     if (actions.empty()) return done;
     maps::ChangeOptions how = options;
@@ -402,7 +403,7 @@ int run(const Arguments& arguments) {
 }  // namespace
 }  // namespace sluice
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   std::signal(SIGPIPE, SIG_IGN);
   sluice::Arguments arguments;
   CLI::App app("sluiced: a load balancer on DPDK", "sluiced");
@@ -420,4 +421,7 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : sluice::kWrongUse;
   }
   return sluice::run(arguments);
+} catch (const std::exception& failure) {  // of the command line's own making
+  std::fprintf(stderr, "sluiced: %s\n", failure.what());
+  return sluice::kFailed;
 }

@@ -83,7 +83,7 @@ void Holdings::hold_interface(const std::string& name, Tunnel& tunnel, bool star
         " is no Ethernet interface, name the one where the tunnel packets of the MUX come in");
   hold_sysctls(name);
   if (config_.clamp_mss) tunnel.set_inner_mtu(info->index, inner_mtu(config_, info->mtu_bytes));
-  if (attached_.count(name) == 0) attach(name, *info, tunnel);
+  if (!attached_.contains(name)) attach(name, *info, tunnel);
   attached_[name] = *info;
 }
 

@@ -50,7 +50,7 @@ int run(const sluice::agent::Config& config, const std::string& path, char** arg
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app("The DIP agent of Sluice: decapsulates, holds the VIPs, reports connections, load and health.",
                "sluice-agent");
   std::string path;
@@ -75,4 +75,7 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
   spdlog::set_level(spdlog::level::from_str(parsed.config->log_level));
   return run(*parsed.config, path, argv);
+} catch (const std::exception& e) {  // of the command line's own making
+  std::fprintf(stderr, "sluice-agent: %s\n", e.what());
+  return kFailed;
 }

@@ -3,6 +3,7 @@
 #include "control/agent/status.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "control/agent/traffic.h"
 #include "control/config/words.h"
@@ -20,7 +21,7 @@ constexpr std::array kOutcomeKeys = {
 static_assert(kOutcomeKeys.size() == TUNNEL_OUTCOMES);
 
 double rounded(double value) {
-  return static_cast<double>(static_cast<long long>(value * 100 + 0.5)) / 100;
+  return std::round(value * 100) / 100;
 }
 
 Json packets(const tunnel_counters& counters, int from, int to) {

@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+/* NOLINTBEGIN(readability-identifier-naming): C writes its names so, and the eBPF programs are C. */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -79,3 +81,5 @@ static inline int tunnel_ecn(__u8 inner, __u8 outer) {
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(readability-identifier-naming) */

@@ -98,7 +98,7 @@ class Announcer {
   std::optional<std::string> want(const config::Dataplane& dataplane, const config::Iip& iip, Keeper keeper,
                                   Done done);
   Link& link_of(const std::string& interface);
-  void heard(const std::string& interface, const Heard& heard);
+  void heard(const std::string& interface, const Heard& what);
   void perform(Entry& entry, const Todo& todo);
   void take(Entry& entry);
   void tell(Entry& entry, const Todo& todo);

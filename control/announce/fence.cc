@@ -21,6 +21,7 @@ namespace {
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> all;
+  all.reserve(words.size() + 1);
   for (std::string& word : words) all.push_back(word.data());
   all.push_back(nullptr);
   return all;
@@ -76,8 +77,9 @@ Fence::~Fence() {
     ::kill(-child->pid, SIGKILL);
     ::waitpid(child->pid, nullptr, 0);
     child->pid = -1;
-    child->end.close();  // its handler holds the child, and is not to find it ended
-    child->limit.cancel();
+    boost::system::error_code ignored;  // nobody is left to be told
+    child->end.close(ignored);          // its handler holds the child, and is not to find it ended
+    child->limit.cancel(ignored);
   }
 }
 

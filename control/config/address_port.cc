@@ -30,7 +30,7 @@ std::optional<AddressPort> parse_address_port(std::string_view text) {
 }
 
 std::string to_string(const AddressPort& value) {
-  const std::string address = to_string(value.address);
+  std::string address = to_string(value.address);
   if (value.port == 0) return address;
   return (value.address.is_v4() ? address : '[' + address + ']') + ':' + std::to_string(value.port);
 }

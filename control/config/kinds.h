@@ -138,7 +138,7 @@ struct Form {
       report.add(wrong_type(name, node, noun + " in quotes, as in " + quote(example)));
       return std::nullopt;
     }
-    const auto value = parse(node.text);
+    auto value = parse(node.text);
     if (!value)
       report.add(std::string(name) + " = " + quote(node.text) + " is not " + noun + "; write one as in " +
                  quote(example));

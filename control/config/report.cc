@@ -71,10 +71,12 @@ std::string Report::line_of(const std::string& path, const std::string& here) co
 
 std::vector<Problem> Report::problems() const {
   std::vector<std::pair<unsigned, const Finding*>> ordered;
+  ordered.reserve(findings_.size());
   for (const Finding& finding : findings_) ordered.emplace_back(row_of(finding.path), &finding);
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Problem> problems;
+  problems.reserve(ordered.size());
   for (const auto& [row, finding] : ordered)
     problems.push_back(source_ == nullptr ? Problem{"", 0, finding->what}
                                           : source_->problem(row, finding->what));

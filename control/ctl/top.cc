@@ -136,6 +136,7 @@ struct Block {
 // blank line and the title come on top of each.
 void share_out(std::vector<Block>& blocks, std::size_t rows) {
   std::vector<Block*> by_size;
+  by_size.reserve(blocks.size());
   for (Block& block : blocks) by_size.push_back(&block);
   std::ranges::stable_sort(by_size, {}, [](const Block* block) { return block->lines.size(); });
   std::size_t left = rows - std::min(rows, 2 * blocks.size());

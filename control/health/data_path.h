@@ -71,9 +71,9 @@ class DataPath {
   }
   // Whom a source port stands for, or stood for last.
   [[nodiscard]] std::uint32_t target_of(std::uint16_t port) const { return ports_.target_of(port); }
-  // Binds an open socket of the VIP's family for a probe of `spec`; `lease` must live as long as the socket.
+  // Binds an open socket of the VIP's family for a probe of `spec`; `held` must live as long as the socket.
   // Why the DIP cannot be asked (which is not held against it), or nothing.
-  std::optional<Answer> bind(int socket, const Spec& spec, Lease& lease);
+  std::optional<Answer> bind(int socket, const Spec& spec, Lease& held);
 
  private:
   std::optional<Lease> lease(std::uint32_t target);

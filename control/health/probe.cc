@@ -38,8 +38,9 @@ Probe::Probe(Surroundings& around, Gate& gate, const Spec& spec, Clock::duration
 void Probe::stop() {
   if (std::exchange(stopped_, true)) return;
   prober_->stop();
-  timer_.cancel();
-  deadline_.cancel();
+  boost::system::error_code ignored;
+  timer_.cancel(ignored);
+  deadline_.cancel(ignored);
   if (std::exchange(asking_, false)) gate_.leave();
 }
 
@@ -62,7 +63,8 @@ void Probe::begin() {
   queued_ = false;
   asking_ = true;
   started_ = Clock::now();
-  deadline_.expires_at(started_ + spec_.timeout);
+  boost::system::error_code ignored;  // a timer of the clock cannot fail, and a destructor comes by here
+  deadline_.expires_at(started_ + spec_.timeout, ignored);
   deadline_.async_wait([weak = weak_from_this(), turn = turn_](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || !self || !self->asking_ || turn != self->turn_) return;

@@ -23,8 +23,8 @@ class Chains {
       up_[slot] = seats[base[slot]].up;
       if (!up_[slot]) slots_of_[base[slot]].push_back(slot);
     }
-    for (std::uint16_t i = 0; i < seats.size(); ++i)
-      if (seats[i].up) live_.push_back(i);
+    for (std::size_t i = 0; i < seats.size(); ++i)
+      if (seats[i].up) live_.push_back(static_cast<std::uint16_t>(i));
     total_ = std::accumulate(seats.begin(), seats.end(), std::uint64_t{0},
                              [](std::uint64_t sum, const Seat& seat) { return sum + seat.weight; });
   }
@@ -103,8 +103,8 @@ void hand_over(std::span<const Seat> seats, std::vector<std::uint16_t>& map) {
     std::fill(map.begin(), map.end(), kNoMember);
     return;
   }
-  for (std::uint16_t i = 0; i < seats.size(); ++i)
-    if (!seats[i].up) chains.deal(i, map);
+  for (std::size_t i = 0; i < seats.size(); ++i)
+    if (!seats[i].up) chains.deal(static_cast<std::uint16_t>(i), map);
 }
 
 }  // namespace sluice::maps

@@ -396,6 +396,7 @@ std::vector<Live::TransitionRow> Live::transitions(Clock::time_point now) const 
     if (target.dip.leaving && !target.dip.gone) row->second.leaving.push_back(target.dip.name);
   }
   std::vector<TransitionRow> all;
+  all.reserve(rows.size());
   for (auto& [name, row] : rows) all.push_back(std::move(row));
   return all;
 }
@@ -420,6 +421,7 @@ std::vector<Live::LeavingDip> Live::leaving() const {
     }
   }
   std::vector<LeavingDip> list;
+  list.reserve(all.size());
   for (auto& [name, dip] : all) list.push_back(std::move(dip));
   return list;
 }

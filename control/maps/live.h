@@ -126,9 +126,9 @@ class Live {
   struct Weight {
     double configured = 0, effective = 0;
   };
-  [[nodiscard]] Weight weight_of_target(std::uint32_t target) const;
+  [[nodiscard]] Weight weight_of_target(std::uint32_t index) const;
   // Slots of the newest map that this target of the directory holds.
-  [[nodiscard]] std::uint32_t slots_of(std::uint32_t target) const;
+  [[nodiscard]] std::uint32_t slots_of(std::uint32_t index) const;
   [[nodiscard]] std::optional<std::uint32_t> service_id(const std::string& name) const {
     return service_ids_.find(name);
   }

@@ -43,7 +43,7 @@ Socket open_requests();
 std::int64_t request_dump(nl_sock* socket, Kind kind);
 
 // The fact that a message of the kernel states; none for messages that are none of the Mirror's business.
-std::optional<Event> decode(nlmsghdr* message);
+std::optional<Event> decode(nlmsghdr* header);
 
 // Of an address of either family, with its prefix length.
 NlAddress to_nl(const IpAddress& address, unsigned prefix_length);

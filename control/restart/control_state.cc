@@ -161,6 +161,7 @@ std::vector<TableState> tables_of(const json& rows) {
 
 std::vector<std::uint8_t> key_of(const std::vector<int>& numbers) {
   std::vector<std::uint8_t> key;
+  key.reserve(numbers.size());
   for (const int number : numbers) key.push_back(static_cast<std::uint8_t>(number));
   if (key.size() != kHashKeyBytes) refuse("its hash key has " + std::to_string(key.size()) + " bytes");
   return key;

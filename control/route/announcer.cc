@@ -71,7 +71,8 @@ void Announcer::check_after(std::chrono::milliseconds pause) {
   const auto due = std::chrono::steady_clock::now() + pause;
   // A check that comes sooner anyway stays; one in progress has no time to come.
   if (check_.expiry() > std::chrono::steady_clock::now() && check_.expiry() <= due) return;
-  check_.expires_at(due);
+  error_code ignored;  // a timer of the clock cannot fail, and a destructor comes by here
+  check_.expires_at(due, ignored);
   check_.async_wait([this](error_code error) {
     if (!error) compare();
   });

@@ -96,7 +96,7 @@ void sample_rates(Appliance& appliance);
 
 // Shared by the objects.
 const config::Service& find_service(const Appliance& appliance, const std::string& name);
-nlohmann::json dip_rows(const Appliance& appliance, const std::string& service);  // "" = of all services
+nlohmann::json dip_rows(const Appliance& appliance, const std::string& only);  // "" = of all services
 FlowKey flow_key_of(const nlohmann::json& params);  // protocol, source, destination
 std::string rate_name(const config::Service& service, const char* what);
 std::string worker_rate(const WorkerFacts& worker, const char* what);

@@ -74,6 +74,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         Session::Clock::now() - since(*longest) < options.spare_idle) {
       return false;
     }
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): close() takes it out of the set.
     const std::shared_ptr<Session> session = *longest;
     session->close();
     return true;
@@ -88,7 +89,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
   void stop() {
     ErrorCode ignored;
     acceptor.close(ignored);
-    pause.cancel();
+    pause.cancel(ignored);
     for (auto* home : {&served, &refused}) {
       for (const auto& session : std::exchange(*home, {})) session->close();
     }

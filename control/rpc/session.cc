@@ -113,7 +113,8 @@ void Session::arm(std::chrono::milliseconds after, void (Session::*expired)()) {
 
 void Session::disarm() {
   ++timer_turn_;
-  timer_.cancel();
+  ErrorCode ignored;
+  timer_.cancel(ignored);
 }
 
 void Session::answer_overdue() {

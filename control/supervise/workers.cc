@@ -14,6 +14,7 @@ Watchdog::Options watch_workers(const std::vector<rpc::WorkerFacts>& workers, co
   Watchdog::Options options;
   options.turns = [&workers] {
     std::vector<std::uint64_t> turns;
+    turns.reserve(workers.size());
     for (const rpc::WorkerFacts& worker : workers) turns.push_back(worker.counters->turns.get());
     return turns;
   };

@@ -80,6 +80,7 @@ class HandOverRing {
 template <typename Rings>
 bool at_rest(const Rings& rings) {
   std::vector<std::uint64_t> done;
+  done.reserve(std::size(rings));
   for (const auto& ring : rings) done.push_back(ring ? ring->done() : 0);
   // Read later: what was taken and not yet let go of shows as sent and not done, whoever has it meanwhile.
   std::size_t i = 0;

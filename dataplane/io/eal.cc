@@ -84,6 +84,7 @@ void start_eal(std::span<const std::string> arguments, std::span<const unsigned>
     all.push_back(std::to_string(main_lcore));
   }
   std::vector<char*> argv;
+  argv.reserve(all.size());
   for (std::string& argument : all) argv.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
     throw std::runtime_error(std::string("DPDK's EAL did not start (") + rte_strerror(rte_errno) +

@@ -22,7 +22,7 @@ bool FlowStore<Key>::next_to_pack(FlowPackCursor& cursor, std::uint32_t& index) 
   }
   for (; cursor.list < ProbationLists::kLists; ++cursor.list, cursor.node = kNone) {
     if (cursor.node == kNone) cursor.node = probation_.first(cursor.list);
-    if (probation_.is_end(cursor.list, cursor.node)) continue;
+    if (ProbationLists::is_end(cursor.list, cursor.node)) continue;
     index = probation_.entry(cursor.node);
     cursor.node = probation_.newer(cursor.node);
     return true;

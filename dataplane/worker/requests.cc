@@ -11,7 +11,15 @@
 namespace sluice {
 
 void Worker::handle(Request& request, const Snapshot& tables) noexcept {
-  std::visit([&](auto& asked) { answer_to(asked, tables); }, request);
+  // Not std::visit: it throws for a variant that lost its value, and a worker may not.
+  static_assert(std::variant_size_v<Request> == 4);
+  const auto answer_if = [&](auto* asked) {
+    if (asked) answer_to(*asked, tables);
+  };
+  answer_if(std::get_if<ExplainRequest>(&request));
+  answer_if(std::get_if<FlowPage>(&request));
+  answer_if(std::get_if<ElephantPage>(&request));
+  answer_if(std::get_if<ForgetElephants>(&request));
 }
 
 void Worker::answer_to(FlowPage& page, const Snapshot&) noexcept {
