@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Sluice Authors
-"""every test of Sluice, or the parts that are named; ends with one line: N passed, N failed
+"""every test of Sluice but those that run by name only, or the parts that are named; ends with one line: N passed, N failed
 
 A test that is skipped, disabled or missing counts as failed."""
 import argparse
@@ -20,7 +20,9 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import covering  # noqa: E402
 import sanitizing  # noqa: E402
+import tidying  # noqa: E402
 from fuzz import fuzzing  # noqa: E402
 from lablib import hugepages  # noqa: E402
 
@@ -28,6 +30,8 @@ RELEASE = Path(os.environ.get("SLUICE_BUILD", ROOT / "build"))
 DEBUG = Path(os.environ.get("SLUICE_BUILD_DEBUG", ROOT / "build-debug"))
 TSAN = Path(os.environ.get("SLUICE_BUILD_TSAN", ROOT / "build-tsan"))
 FUZZ = Path(os.environ.get("SLUICE_BUILD_FUZZ", ROOT / "build-fuzz"))
+TIDY = Path(os.environ.get("SLUICE_BUILD_TIDY", ROOT / "build-tidy"))
+COVERAGE = Path(os.environ.get("SLUICE_BUILD_COVERAGE", ROOT / "build-coverage"))
 PYTHON = "/usr/bin/python3"  # Debian's, to which scapy and pytest belong
 SOAK_SEED = 1  # of a run of all parts: what fails there can be had again
 HUGEPAGES = 512  # for the offline tests; the lab takes its own
@@ -68,9 +72,13 @@ def must(argv, **environment):
         raise StepFailed(f"`{' '.join(map(str, argv))}` failed")
 
 
-def build(directory, *options, targets=(), **environment):
+def set_up(directory, *options, **environment):
     if not (directory / "build.ninja").exists():
         must(["meson", "setup", directory, ROOT, *options], **environment)
+
+
+def build(directory, *options, targets=(), **environment):
+    set_up(directory, *options, **environment)
     must(["ninja", "-C", directory, *targets])
 
 
@@ -81,13 +89,20 @@ def build_release():
 # --- counting -------------------------------------------------------------------------------------------------------
 
 
+def name_of(case):
+    """What failed outside of every test, as an environment's last look, has no name but a message, its last line the sentence."""
+    if case.get("name"):
+        return f"{case.get('classname')}.{case.get('name')}"
+    return case.find("failure").get("message").splitlines()[-1]
+
+
 def count_cases(file):
     """(passed, [names of the others]) of a JUnit file as gtest and pytest write it."""
     passed, failures = 0, []
     for case in xml.parse(file).iter("testcase"):
         bad = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         if bad or case.get("status") == "notrun":
-            failures.append(f"{case.get('classname')}.{case.get('name')} ({bad[0] if bad else 'disabled'})")
+            failures.append(f"{name_of(case)} ({bad[0] if bad else 'disabled'})")
         else:
             passed += 1
     return passed, failures
@@ -118,12 +133,12 @@ def meson_tests(directory, environment, names=()):
         return passed, failures
 
 
-def pytest(part, *paths, environment=None):
+def pytest(part, *paths, build_directory=RELEASE):
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "pytest.xml"
         code = step(
             [PYTHON, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", *paths],
-            PYTHONDONTWRITEBYTECODE="1", SLUICE_BUILD=str(RELEASE), **(environment or {}),
+            PYTHONDONTWRITEBYTECODE="1", SLUICE_BUILD=str(build_directory),
         )
         if not report.exists():
             return 0, [f"pytest ended with {code} and no report"]
@@ -167,6 +182,22 @@ def part_fuzz():
     return fuzzing.run_targets(FUZZ, SETTINGS.fuzz_seconds, sanitizing.ADDRESS_RUN, SETTINGS.fuzz_target)
 
 
+def part_tidy():
+    set_up(TIDY, *tidying.SETUP, **sanitizing.CLANG)
+    # Sources that were added or moved since the last time: the list of commands is made anew.
+    must(["ninja", "-C", TIDY, "build.ninja", *tidying.MADE_FIRST])
+    return tidying.run(TIDY)
+
+
+def part_coverage():
+    build(COVERAGE, *covering.SETUP)
+    covering.forget(COVERAGE)
+    results = [meson_tests(COVERAGE, covering.run_environment(COVERAGE)),
+               pytest("coverage", *covering.CAPTURES, build_directory=COVERAGE),
+               covering.report(COVERAGE)]
+    return sum(passed for passed, _ in results), [failure for _, failures in results for failure in failures]
+
+
 def hurt(name, **how):
     """A table of tests/hurt: what was tried and what survived."""
     build_release()
@@ -189,7 +220,10 @@ PARTS = {
     "floods": (lambda: hurt("floods"), "floods under connections that must survive"),
     "faults": (lambda: hurt("faults"), "what breaks inside and around it, under the same connections"),
     "soak": (part_soak, "everything in no order, for three minutes"),
+    "tidy": (part_tidy, "clang-tidy over the dataplane and control (by name only)"),
+    "coverage": (part_coverage, "which lines and drop reasons tests reach (by name only)"),
 }
+BY_NAME = {"tidy", "coverage"}  # too long for every run: only when they are asked for
 OTHER_NAMES = {"unit": ["--asan"]}
 SETTINGS = argparse.Namespace()  # what was given besides parts
 
@@ -207,7 +241,7 @@ def parse_arguments():
     named = [name for name in PARTS if arguments[name]]
     if not named and SETTINGS.soak_seed is None:
         SETTINGS.soak_seed = SOAK_SEED
-    return named or list(PARTS)
+    return named or [name for name in PARTS if name not in BY_NAME]
 
 
 @contextlib.contextmanager

@@ -8,5 +8,7 @@
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (!GTEST_FLAG_GET(list_tests)) sluice::test::start_rig(argv[0]);
-  return RUN_ALL_TESTS();
+  const int result = RUN_ALL_TESTS();
+  sluice::test::write_seen_reasons();
+  return result;
 }

@@ -8,6 +8,7 @@
 #include <rte_ring.h>
 
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -58,6 +59,13 @@ const std::set<DropReason>& seen_reasons() {
 }
 void saw(DropReason reason) {
   seen.insert(reason);
+}
+void write_seen_reasons() {
+  const char* file = std::getenv("SLUICE_TEST_REASONS");
+  if (!file) return;
+  std::ofstream out(file, std::ios::app);
+  for (const DropReason reason : seen) out << describe(reason).word << '\n';
+  must(out.good(), "the file of SLUICE_TEST_REASONS cannot be written");
 }
 
 rte_mempool* rig_pool() {

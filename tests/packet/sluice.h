@@ -118,6 +118,9 @@ class Sluice {
 // without a rig.
 const std::set<DropReason>& seen_reasons();
 void saw(DropReason reason);
+// Adds their words to the file that SLUICE_TEST_REASONS names, if it names one, for who runs several
+// programs.
+void write_seen_reasons();
 
 // Starts EAL and the rig's ports: called by the main() of every test program that links the rig.
 void start_rig(const char* program);
