@@ -51,7 +51,7 @@ class Server::Impl : public std::enable_shared_from_this<Server::Impl> {
   void close() {
     error_code ignored;
     acceptor_.close(ignored);
-    pause_.cancel();
+    pause_.cancel(ignored);
   }
   void stop();
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
