@@ -12,57 +12,13 @@
 #include <utility>
 
 #include "control/config/address_port.h"
-#include "control/health/panic.h"
 #include "control/health/probe.h"
+#include "control/health/watch.h"
 
 namespace sluice::health {
 namespace {
 
 using std::chrono::milliseconds;
-
-struct Watch;
-
-// One DIP of one service.
-struct Member {
-  Member(Watch& its_watch, std::string name, const Policy& policy, State state, TimePoint now)
-      : watch(its_watch), dip(std::move(name)), machine(policy, state, now), reported(state == State::kUp) {}
-
-  [[nodiscard]] bool refused() const { return machine.at_gate() && !admission.verdict().empty(); }
-
-  [[nodiscard]] bool sure() const { return machine.alive() && !machine.suspect(); }
-
-  Watch& watch;
-  const std::string dip;
-  Machine machine;
-  bool reported;  // healthy, as far as the outside knows; every DIP is at first
-  Spec spec = {};
-  std::optional<Report> report = {};
-  // Before it is up for the first time.
-  config::Dip as_configured = {};
-  Admission admission = {};
-  std::shared_ptr<boost::asio::steady_timer> next_walk = {};
-};
-
-// One service.
-struct Watch {
-  std::string name;
-  config::Service service = {};  // without its groups
-  PanicPolicy panic_policy = {};
-  Panic panic = {};
-  std::map<std::string, std::unique_ptr<Member>> members = {};
-  std::set<std::string> known = {};  // its DIPs, whether watched or not
-  std::size_t sure = 0;              // members that are up and did not fail their last probe
-
-  [[nodiscard]] std::vector<std::string> doubtful(TimePoint when) const {
-    std::vector<std::string> names;
-    for (const auto& [name, member] : members) {
-      const Machine& machine = member->machine;
-      const bool died = machine.state() == health::State::kDown && machine.since() >= when;
-      if (died || machine.suspect()) names.push_back(name);
-    }
-    return names;
-  }
-};
 
 // One probe, and who wants its results.
 struct Target {
@@ -84,23 +40,6 @@ Policy policy_of(const config::Health& health) {
 
 std::string name_of(const config::Dip& dip) {
   return config::to_string(config::AddressPort{dip.address, dip.port});
-}
-
-std::string state_of(const Member& member) {
-  if (!member.machine.alive()) {
-    return member.watch.panic.keeps(member.dip) ? "panic" : std::string(to_word(member.machine.state()));
-  }
-  const bool leaves =
-      member.report && (member.report->life == Life::kDraining || member.report->life == Life::kLeaving);
-  return leaves ? "draining" : "up";
-}
-
-std::string why_of(const Member& member) {
-  const std::string why =
-      member.refused() ? "the doctor: " + member.admission.verdict() : member.machine.why();
-  return member.watch.panic.keeps(member.dip) && !member.machine.alive()
-             ? "kept, since all DIPs look dead at once; this one: " + why
-             : why;
 }
 
 }  // namespace
@@ -202,7 +141,7 @@ void Monitor::State::begin_anew(Watch& watch, const config::Service& service) {
       before.vip == service.vip && before.protocol == service.protocol && before.port == service.port;
   if (same_face) return;
   for (const auto& [name, member] : watch.members) {
-    if (!member->reported) said_.push_back({watch.name, name, false, why_of(*member)});
+    if (!member->reported) said_.push_back({watch.name, name, false, member->why()});
   }
 }
 
@@ -346,7 +285,7 @@ void Monitor::State::judge(Member& member) {
   const bool healthy = member.machine.alive() || member.watch.panic.keeps(member.dip);
   if (healthy == member.reported) return;
   member.reported = healthy;
-  said_.push_back({member.watch.name, member.dip, healthy, why_of(member)});
+  said_.push_back({member.watch.name, member.dip, healthy, member.why()});
 }
 
 void Monitor::State::dispatch() {
@@ -417,19 +356,7 @@ std::vector<Row> Monitor::State::rows() const {
   std::vector<Row> rows;
   const TimePoint now = Clock::now();
   for (const auto& [service, watch] : watches_) {
-    for (const auto& [dip, member] : watch.members) {
-      const Machine& machine = member->machine;
-      rows.push_back({.service = service,
-                      .address = dip,
-                      .state = state_of(*member),
-                      .why = why_of(*member),
-                      .probe = describe(member->spec),
-                      .since = std::chrono::duration_cast<milliseconds>(now - machine.since()),
-                      .healthy = member->reported,
-                      .refused = member->refused(),
-                      .last = {machine.last().begin(), machine.last().end()},
-                      .report = member->report});
-    }
+    for (const auto& [dip, member] : watch.members) rows.push_back(member->row(now));
   }
   return rows;
 }
