@@ -188,6 +188,7 @@ class Sluiced {
   void publish(const std::vector<health::Verdicts::News>& news) {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<maps::Live::Health> health;
+    health.reserve(news.size());
     for (const auto& n : news) health.push_back({n.service, n.dip, n.healthy});
     live_.set_health(health);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
