@@ -102,7 +102,7 @@ class FlowStore {
 
   // flow_record.cc
   std::size_t pack(FlowPackCursor& cursor, std::span<std::byte> out, std::uint32_t now) const;
-  FlowsRestored restore(std::span<const std::byte> records, const FlowRestoring& how);
+  FlowsRestored restore(std::span<const std::byte> bytes, const FlowRestoring& how);
 
   void set_timeouts(const FlowTimeouts& timeouts);
   void set_observer(FlowObserver observer) { observer_ = observer; }

@@ -115,7 +115,7 @@ class ServiceTable {
   template <typename Shape>
   class Family {
    public:
-    void build(std::span<const Entry> entries);
+    void build(std::span<const Entry> all);
     // By the most specific shape alone: it decides nearly every packet.
     [[nodiscard]] std::uint32_t first(const FlowKey& key) const noexcept {
       return services_.find(first_.see(key));
