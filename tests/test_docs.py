@@ -33,6 +33,29 @@ def test_every_metric_has_its_row():
     assert written and described == written
 
 
+def way(name, header):
+    """The stages of one of the ways at the top of stages.h."""
+    text = re.search(rf"^//   {name}: (.*?)(?=^//   \w|^//$)", header, re.M | re.S)[1]
+    return re.findall(r"\w+", text)
+
+
+def calls(function, worker):
+    """What a function of the worker calls with its burst, each once, in order."""
+    body = re.search(rf"^\w+ Worker::{function}\(.*?^}}$", worker, re.M | re.S)[0]
+    return list(dict.fromkeys(re.findall(r"(\w+)\(burst_?[,)]", body)))
+
+
+def test_stages_and_the_packets_way_are_told_as_the_worker_goes_them():
+    header, worker = (ROOT / "dataplane/stage/stages.h").read_text(), (ROOT / "dataplane/worker/worker.cc").read_text()
+    tier1, tier2 = way("tier 1", header), way("tier 2", header)
+    beside = {*way("beside", header), "next_group"}
+    assert calls("forward", worker) == [*tier1[1:], "deliver"]
+    assert [name for name in calls("deliver", worker) if name not in {*beside, "hand_over"}] == tier2[1:]
+    assert [name for name in calls("send_probes", worker) if name not in beside] == way("probes of control", header)
+    page = (ROOT / "docs/packet-way.md").read_text()
+    assert re.findall(r"^\| \*\*(\w+)\*\*", page, re.M) == [*tier1, *tier2[:-1], "answer", "transmit", "punt", "release"]
+
+
 def test_links_lead_somewhere():
     broken = []
     for page in PAGES:

@@ -5,11 +5,11 @@
 //
 //   tier 1: receive -> parse -> join_fragments -> match_service -> read_control -> find_elephants ->
 //           select_group -> hand_over
-//   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> fit -> split -> encapsulate -> next_hop
-//           -> transmit
+//   tier 2: take_over -> hash_flows -> follow_flows -> select_dip -> next_hop -> split -> encapsulate ->
+//           transmit
 //   beside: answer, punt, release
-//   probes of control: parse -> find_probes -> find_service -> hash_flows -> fit -> split -> encapsulate ->
-//           next_hop -> transmit
+//   probes of control: parse -> find_probes -> find_service -> hash_flows -> next_hop -> split ->
+//           encapsulate -> transmit
 //
 // No stage blocks, allocates from the heap, throws, logs, or makes a system call. Worker threads only, but
 // for `explain`, which runs them on a burst of its own.
@@ -61,14 +61,14 @@ void match_service(Burst& burst, const Snapshot& tables, WorkerCounters& counter
 // that is a subscriber's. From here on key.source is whose flow it is, not who sent the packet.
 void read_control(Burst& burst, const Snapshot& tables) noexcept;
 
-// Reads key, service. Writes group, and hash where a service has more than one group. Tier 1: no state (B1).
-// `rss_trusted`: the packets' RSS values were found equal to the software hash on this port.
-void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept;
-
 // Reads key, service. Writes target and decided for flows that tier 1 itself knows (B11): they skip tier 2.
 // An entry that must end (the flow closes or opens anew, its DIP is no longer usable) is taken out, and a
 // note for its owner goes to `notes`.
 void find_elephants(Burst& burst, const Snapshot& tables, ElephantDesk& desk, std::uint64_t now_tsc) noexcept;
+
+// Reads key, service. Writes group, and hash where a service has more than one group. Tier 1: no state (B1).
+// `rss_trusted`: the packets' RSS values were found equal to the software hash on this port.
+void select_group(Burst& burst, const Snapshot& tables, bool rss_trusted) noexcept;
 
 // Reads group, live, decided. Packets whose group keeps its state on another worker leave for it, with what
 // was found out (HandOver); a full ring drops them. `rings`: by worker, null for `self`.
